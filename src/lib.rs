@@ -1,0 +1,1 @@
+//! wstap: a WebSocket-aware debugging proxy.

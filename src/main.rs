@@ -1,0 +1,3 @@
+//! The `wstap` program: parse, run, map the outcome to an exit code.
+
+fn main() {}
