@@ -1,1 +1,13 @@
 //! wstap: a WebSocket-aware debugging proxy.
+//!
+//! ```text
+//! client ── accept ── upgrade ── relay ── connect ── gateway
+//!                                  │ told after each write, cannot say no
+//!                               observe ── events ── store ── report
+//! ```
+//!
+//! The library has no stable interface of its own: the command line, the JSON and the stored
+//! format are what users rely on.
+
+pub mod session;
+pub mod websocket;
