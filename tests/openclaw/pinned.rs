@@ -1,0 +1,30 @@
+//! Where the pinned packages lie. `bash tests/run` puts them there.
+
+use std::path::{Path, PathBuf};
+
+/// Which of the pinned releases to run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Release {
+    #[default]
+    Current,
+    Previous,
+}
+
+impl Release {
+    pub(crate) fn folder(self) -> PathBuf {
+        let name = match self {
+            Self::Current => "current",
+            Self::Previous => "previous",
+        };
+        folder().join(name)
+    }
+}
+
+pub(crate) fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/openclaw")
+}
+
+/// Compiled modules survive from run to run, which halves the start of each process.
+pub(crate) fn compile_cache() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("node-compile-cache")
+}

@@ -1,0 +1,32 @@
+//! What the targets with outside programs share: child processes with an owner, free ports,
+//! waiting with a deadline, and the tap itself as a child.
+
+pub(crate) mod child;
+pub(crate) mod tap;
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// A loopback port that was free a moment ago. Only for programs that cannot bind port 0 and say
+/// which one they got; whoever uses it must be ready to find it taken.
+pub(crate) fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a loopback port");
+    listener.local_addr().expect("its address").port()
+}
+
+/// Asks until `question` has an answer, or fails the test saying `what` did not happen.
+pub(crate) fn wait_for<T>(
+    what: &str,
+    within: Duration,
+    mut question: impl FnMut() -> Option<T>,
+) -> T {
+    let deadline = Instant::now() + within;
+    loop {
+        if let Some(answer) = question() {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "{what}: not within {within:?}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}

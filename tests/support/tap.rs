@@ -1,0 +1,90 @@
+//! `wstap proxy` as a child process with a store of its own.
+
+use std::ffi::OsStr;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::child::OwnedChild;
+
+const START: Duration = Duration::from_secs(30);
+
+/// A running tap. Dropped, it gets SIGTERM and is waited for.
+#[derive(Debug)]
+pub(crate) struct Wstap {
+    pub(crate) addr: SocketAddr,
+    /// Its standard error is `child.stderr`.
+    pub(crate) child: OwnedChild,
+    folder: TempDir,
+}
+
+impl Wstap {
+    /// Listens on a free loopback port and dials `upstream`, for instance `ws://127.0.0.1:18789`.
+    pub(crate) fn start(upstream: &str) -> Self {
+        Self::start_with(upstream, &[] as &[&str])
+    }
+
+    /// The same with more arguments of `wstap proxy`.
+    pub(crate) fn start_with(upstream: &str, more: &[impl AsRef<OsStr>]) -> Self {
+        let folder = tempfile::tempdir().expect("a scratch folder");
+        let mut command = wstap(folder.path());
+        command.args(["proxy", "--listen", "127.0.0.1:0", "--upstream", upstream, "--store"]);
+        command.arg(store_in(folder.path())).args(more);
+        let child = OwnedChild::spawn(&mut command);
+        let line = child.stderr.first(START, |line| line.contains("listening"));
+        let addr = address_in(&line).unwrap_or_else(|| panic!("no address in {line:?}"));
+        Self { addr, child, folder }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("ws://{}", self.addr)
+    }
+
+    pub(crate) fn store(&self) -> PathBuf {
+        store_in(self.folder.path())
+    }
+
+    /// Runs `wstap ARGS` over this tap's store and returns what it printed, whatever its exit
+    /// code: `sessions` and `show` speak through it.
+    pub(crate) fn ask(&self, args: &[&str]) -> String {
+        let mut command = wstap(self.folder.path());
+        command.args(args).arg("--store").arg(self.store());
+        let output = command.output().expect("wstap runs");
+        assert!(
+            output.status.code().is_some(),
+            "wstap {args:?} died: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+}
+
+impl Drop for Wstap {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.child.terminate();
+        }
+    }
+}
+
+/// The program, untouched by settings of whoever runs the tests.
+fn wstap(home: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wstap"));
+    command.env_clear().env("HOME", home).env("PATH", "/usr/bin:/bin").env("NO_COLOR", "1");
+    command
+}
+
+fn store_in(folder: &Path) -> PathBuf {
+    folder.join("store.sqlite")
+}
+
+fn address_in(line: &str) -> Option<SocketAddr> {
+    let start = line.find("127.0.0.1:")?;
+    let end = line[start..]
+        .find(|letter: char| !matches!(letter, '0'..='9' | '.' | ':'))
+        .map_or(line.len(), |length| start + length);
+    line[start..end].trim_end_matches(['.', ':']).parse().ok()
+}
