@@ -52,12 +52,15 @@ impl OwnedChild {
         }
     }
 
-    /// Sends `TERM`, `KILL`, `HUP`, `STOP` ... to the child alone.
-    pub(crate) fn signal(&self, signal: &str) {
-        send(signal, &self.child.id().to_string());
+    /// Sends `TERM`, `KILL`, `HUP`, `STOP` ... to the child alone, if it is still there: the id
+    /// of one that was waited for may be somebody else's by now.
+    pub(crate) fn signal(&mut self, signal: &str) {
+        if self.child.try_wait().expect("a child can be waited for").is_none() {
+            send(signal, &self.child.id().to_string());
+        }
     }
 
-    /// Asks the child to go and waits until it did.
+    /// Asks the child to go, unless it went already, and waits until it did.
     pub(crate) fn terminate(&mut self) -> ExitStatus {
         self.signal("TERM");
         self.wait(GOING)

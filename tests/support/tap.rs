@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::child::OwnedChild;
+use super::child::{OwnedChild, Run};
 
 const START: Duration = Duration::from_secs(30);
+const ANSWER: Duration = Duration::from_mins(1);
 
 /// A running tap. Dropped, it gets SIGTERM and is waited for.
 #[derive(Debug)]
@@ -47,18 +48,11 @@ impl Wstap {
         store_in(self.folder.path())
     }
 
-    /// Runs `wstap ARGS` over this tap's store and returns what it printed, whatever its exit
-    /// code: `sessions` and `show` speak through it.
-    pub(crate) fn ask(&self, args: &[&str]) -> String {
+    /// Runs `wstap ARGS --store THIS` to its end: how a test looks at what the tap recorded.
+    pub(crate) fn ask(&self, args: &[&str]) -> Run {
         let mut command = wstap(self.folder.path());
         command.args(args).arg("--store").arg(self.store());
-        let output = command.output().expect("wstap runs");
-        assert!(
-            output.status.code().is_some(),
-            "wstap {args:?} died: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        String::from_utf8_lossy(&output.stdout).into_owned()
+        Run::of(&mut command, ANSWER)
     }
 }
 
