@@ -9,5 +9,7 @@
 //! The library has no stable interface of its own: the command line, the JSON and the stored
 //! format are what users rely on.
 
+pub mod connect;
 pub mod session;
+pub mod socket;
 pub mod websocket;

@@ -1,0 +1,44 @@
+//! From an error of the operating system to the cause that a failed dial is recorded with.
+
+use std::io;
+
+use crate::{
+    session::{DialFailure, DialStep},
+    socket::errno_name,
+};
+
+/// The word of `DialFailure::cause` for an error of connecting.
+pub(super) fn cause_of(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => "refused",
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => "reset",
+        io::ErrorKind::TimedOut => "timeout",
+        io::ErrorKind::NotFound => "no_such_file",
+        io::ErrorKind::PermissionDenied => "permission",
+        io::ErrorKind::HostUnreachable
+        | io::ErrorKind::NetworkUnreachable
+        | io::ErrorKind::NetworkDown
+        | io::ErrorKind::AddrNotAvailable => "unreachable",
+        _ => "other",
+    }
+}
+
+pub(super) fn failure(step: DialStep, cause: &str, detail: String) -> DialFailure {
+    DialFailure { step, cause: cause.to_owned(), detail, timed_out: cause == "timeout" }
+}
+
+/// The failure of connecting to `place`, in words for people.
+pub(super) fn connect_failure(place: &str, error: &io::Error) -> DialFailure {
+    let cause = cause_of(error);
+    let name = errno_name(error);
+    let detail = match cause {
+        "refused" => format!("{place} refused the connection ({name}): nothing listens there"),
+        "reset" => format!("{place} reset the connection ({name})"),
+        "timeout" => format!("{place} did not answer ({name})"),
+        "no_such_file" => format!("{place} does not exist ({name})"),
+        "permission" => format!("connecting to {place} is not permitted ({name})"),
+        "unreachable" => format!("{place} is unreachable ({name})"),
+        _ => format!("connecting to {place} failed ({name})"),
+    };
+    failure(DialStep::Connect, cause, detail)
+}
