@@ -10,6 +10,8 @@
 //! format are what users rely on.
 
 pub mod connect;
+pub mod observe;
+pub mod redact;
 pub mod session;
 pub mod socket;
 pub mod websocket;
