@@ -12,6 +12,8 @@
 pub mod connect;
 pub mod observe;
 pub mod redact;
+pub mod relay;
 pub mod session;
 pub mod socket;
+pub mod upgrade;
 pub mod websocket;
