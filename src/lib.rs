@@ -10,6 +10,7 @@
 //! format are what users rely on.
 
 pub mod connect;
+pub mod gateway;
 pub mod observe;
 pub mod redact;
 pub mod relay;
