@@ -19,7 +19,7 @@ use crate::load_server::RECEIVED;
 /// Sockets and buffers grow, branch predictors learn: nothing is timed before this has passed.
 const WARM_UP: Duration = Duration::from_millis(150);
 /// How long a proxy may take to deliver what it holds after the client has said that it is enough.
-const DRAIN: Duration = Duration::from_secs(10);
+const DRAIN: Duration = Duration::from_secs(3);
 const BUFFER: usize = 256 * 1024;
 const PING: usize = 64;
 
@@ -32,6 +32,8 @@ pub(crate) struct Outcome {
     pub(crate) per_second: f64,
     pub(crate) p50_ns: f64,
     pub(crate) p99_ns: f64,
+    /// The proxy still held bytes when the client lost patience: `units` lacks them.
+    pub(crate) backlog: bool,
 }
 
 /// What all kinds of load need to know.
@@ -67,11 +69,28 @@ fn as_f64(count: u64) -> f64 {
     count as f64
 }
 
-async fn join_all(mut tasks: JoinSet<anyhow::Result<()>>) -> anyhow::Result<()> {
+/// Whether one of the tasks left bytes behind.
+async fn any_backlog(mut tasks: JoinSet<anyhow::Result<Backlog>>) -> anyhow::Result<bool> {
+    let mut any = false;
     while let Some(ended) = tasks.join_next().await {
-        ended??;
+        any |= matches!(ended??, Backlog::Left);
     }
-    Ok(())
+    Ok(any)
+}
+
+/// What a stream left in the proxy.
+enum Backlog {
+    Nothing,
+    Left,
+}
+
+impl Backlog {
+    async fn after(drain: impl Future<Output = ()>) -> Self {
+        match tokio::time::timeout(DRAIN, drain).await {
+            Ok(()) => Self::Nothing,
+            Err(_) => Self::Left,
+        }
+    }
 }
 
 /// The gateway sends, the client counts; afterwards the client ends its side and drains what is under way.
@@ -86,17 +105,17 @@ pub(crate) async fn down(load: Load, size: usize) -> anyhow::Result<Outcome> {
     }
     let per_second = rate(load.window, async || Ok(received.load(Ordering::Relaxed))).await?;
     stop.store(true, Ordering::Relaxed);
-    join_all(tasks).await?;
+    let backlog = any_backlog(tasks).await?;
     let units =
         as_f64(received.load(Ordering::Relaxed)) / as_f64(frame::wire_len(size, false) as u64);
-    Ok(Outcome { units, per_second, ..Outcome::default() })
+    Ok(Outcome { units, per_second, backlog, ..Outcome::default() })
 }
 
 async fn drink(
     mut stream: TcpStream,
     received: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Backlog> {
     let mut buffer = vec![0; BUFFER];
     while !stop.load(Ordering::Relaxed) {
         let read = stream.read(&mut buffer).await?;
@@ -110,7 +129,7 @@ async fn drink(
             received.fetch_add(read as u64, Ordering::Relaxed);
         }
     };
-    tokio::time::timeout(DRAIN, drain).await.context("the proxy kept the session open")
+    Ok(Backlog::after(drain).await)
 }
 
 /// The client sends, the server counts.
@@ -125,27 +144,26 @@ pub(crate) async fn up(load: Load, size: usize, server: SocketAddr) -> anyhow::R
     }
     let per_second = rate(load.window, async || received_by(server).await).await?;
     stop.store(true, Ordering::Relaxed);
-    join_all(tasks).await?;
+    let backlog = any_backlog(tasks).await?;
     let bytes = received_by(server).await? - before;
     let units = as_f64(bytes) / as_f64(frame::wire_len(size, true) as u64);
-    Ok(Outcome { units, per_second, ..Outcome::default() })
+    Ok(Outcome { units, per_second, backlog, ..Outcome::default() })
 }
 
 async fn pour(
     mut stream: TcpStream,
     block: Arc<[u8]>,
     stop: Arc<AtomicBool>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Backlog> {
     while !stop.load(Ordering::Relaxed) {
         stream.write_all(&block).await?;
     }
     stream.shutdown().await?;
-    let mut rest = Vec::new();
-    // The sink closes when it has read everything; a reset instead of a FIN is an end too.
-    let _end = tokio::time::timeout(DRAIN, stream.read_to_end(&mut rest))
-        .await
-        .context("the proxy kept the session open")?;
-    Ok(())
+    Ok(Backlog::after(async {
+        // The sink closes when it has read everything; a reset instead of a FIN is an end too.
+        let _end = stream.read_to_end(&mut Vec::new()).await;
+    })
+    .await)
 }
 
 async fn received_by(server: SocketAddr) -> anyhow::Result<u64> {
@@ -174,7 +192,8 @@ pub(crate) async fn echo(load: Load) -> anyhow::Result<Outcome> {
     }
     times.sort_unstable();
     let units = as_f64(trips.load(Ordering::Relaxed));
-    Ok(Outcome { units, per_second, p50_ns: quantile(&times, 50)?, p99_ns: quantile(&times, 99)? })
+    let (p50_ns, p99_ns) = (quantile(&times, 50)?, quantile(&times, 99)?);
+    Ok(Outcome { units, per_second, p50_ns, p99_ns, backlog: false })
 }
 
 fn quantile(sorted: &[u64], percent: usize) -> anyhow::Result<f64> {
@@ -217,13 +236,14 @@ pub(crate) async fn upgrades(load: Load) -> anyhow::Result<Outcome> {
                 drop(open(load.proxy, Job::Echo).await?);
                 done.fetch_add(1, Ordering::Relaxed);
             }
-            Ok(())
+            Ok(Backlog::Nothing)
         });
     }
     let per_second = rate(load.window, async || Ok(done.load(Ordering::Relaxed))).await?;
     stop.store(true, Ordering::Relaxed);
-    join_all(tasks).await?;
-    Ok(Outcome { units: as_f64(done.load(Ordering::Relaxed)), per_second, ..Outcome::default() })
+    let backlog = any_backlog(tasks).await?;
+    let units = as_f64(done.load(Ordering::Relaxed));
+    Ok(Outcome { units, per_second, backlog, ..Outcome::default() })
 }
 
 /// One session of `frames` frames of `size` bytes, read to its last byte.

@@ -23,6 +23,7 @@ mod table;
 mod targets;
 
 use std::io::Write as _;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum as _};
@@ -62,7 +63,18 @@ struct Arguments {
     role: Option<Role>,
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
+    match measure_or_play() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // With stderr gone there is nobody left to tell.
+            let _told = writeln!(std::io::stderr(), "{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure_or_play() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     if let Some(role) = arguments.role {
         return role.run();

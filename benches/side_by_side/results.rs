@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use crate::peers::System;
 use crate::rows::{Metric, Row};
-use crate::sample::Figures;
+use crate::sample::Sample;
 
 /// Figures by row, metric and system; one slot per round, empty where a sample failed.
 #[derive(Default)]
 pub(crate) struct Results {
     figures: BTreeMap<(Row, Metric, System), Vec<Option<f64>>>,
-    /// What could not be measured, and why.
+    /// What could not be measured as it should, and why.
     pub(crate) notes: Vec<String>,
 }
 
@@ -24,11 +24,23 @@ pub(crate) struct Spread {
 
 impl Results {
     /// Rounds of one row come in order; a failed one leaves a hole, so that ratios pair figures of the same round.
-    pub(crate) fn record(&mut self, row: Row, system: System, sample: anyhow::Result<Figures>) {
-        let figures = sample.unwrap_or_else(|error| {
-            self.note(format!("{}, {}: {error:#}", system.title(), row.title()));
-            Vec::new()
-        });
+    pub(crate) fn record(&mut self, row: Row, system: System, sample: anyhow::Result<Sample>) {
+        let figures = match sample {
+            Ok(Sample { figures, backlog }) => {
+                if backlog {
+                    self.note(format!(
+                        "{}, {}: part of the stream was not delivered in time; CPU is divided by what was",
+                        system.title(),
+                        row.title()
+                    ));
+                }
+                figures
+            }
+            Err(error) => {
+                self.note(format!("{}, {}: {error:#}", system.title(), row.title()));
+                Vec::new()
+            }
+        };
         for &metric in row.metrics() {
             let figure =
                 figures.iter().find(|(found, _)| *found == metric).map(|(_, figure)| *figure);

@@ -12,7 +12,7 @@ use crate::certificate::{self, Certificate};
 use crate::peers::{Lineup, System};
 use crate::results::Results;
 use crate::rows::Row;
-use crate::sample::{self, Scale};
+use crate::sample::{self, Sample, Scale};
 use crate::table::{self, Heading};
 
 /// Each idle session takes two descriptors of a proxy.
@@ -85,7 +85,7 @@ fn fresh(
     folder: &Path,
     scale: Scale,
     tls: Option<&Certificate>,
-) -> anyhow::Result<sample::Figures> {
+) -> anyhow::Result<Sample> {
     let lineup = Lineup::start(system, folder, tls)?;
     sample::take(row, &lineup, scale, tls.map(|tls| tls.certificate.as_path()))
 }
@@ -101,24 +101,43 @@ fn timed(
     if rows.is_empty() {
         return Ok(());
     }
-    let mut lineups = Vec::new();
+    let mut lineups: Vec<Option<Lineup>> = Vec::new();
     for &system in systems {
-        match Lineup::start(system, &scratch.join(system.title()), None) {
-            Ok(lineup) => lineups.push(lineup),
-            Err(error) => results.note(format!("{}: {error:#}", system.title())),
-        }
+        lineups.push(start(system, scratch, results));
     }
     for row in rows {
         for round in 0..plan.rounds {
             say(&format!("{}: round {} of {}", row.title(), round + 1, plan.rounds))?;
-            // Nobody is always first, and nobody always comes after the same neighbour's leftovers.
-            let first = round % lineups.len().max(1);
-            for lineup in lineups[first..].iter().chain(&lineups[..first]) {
-                results.record(row, lineup.system, sample::take(row, lineup, plan.scale, None));
+            for turn in 0..systems.len() {
+                // Nobody is always first, and nobody always comes after the same neighbour's leftovers.
+                let at = (turn + round) % systems.len();
+                if let Some(slot) = lineups.get_mut(at) {
+                    visit(row, slot, plan.scale, scratch, results);
+                }
             }
         }
     }
     Ok(())
+}
+
+fn start(system: System, scratch: &Path, results: &mut Results) -> Option<Lineup> {
+    let lineup = Lineup::start(system, &scratch.join(system.title()), None);
+    lineup.map_err(|error| results.note(format!("{}: {error:#}", system.title()))).ok()
+}
+
+fn visit(row: Row, slot: &mut Option<Lineup>, scale: Scale, scratch: &Path, results: &mut Results) {
+    let Some(lineup) = slot.take() else { return };
+    let system = lineup.system;
+    let sample = sample::take(row, &lineup, scale, None);
+    // What still chews on this sample would take its neighbours' time.
+    let at_rest = sample.as_ref().is_ok_and(|sample| !sample.backlog);
+    results.record(row, system, sample);
+    *slot = if at_rest {
+        Some(lineup)
+    } else {
+        drop(lineup);
+        start(system, scratch, results)
+    };
 }
 
 fn say(line: &str) -> std::io::Result<()> {

@@ -33,14 +33,19 @@ pub(crate) struct Scale {
     pub(crate) stream_mib: u64,
 }
 
-pub(crate) type Figures = Vec<(Metric, f64)>;
+/// What one sample gave.
+pub(crate) struct Sample {
+    pub(crate) figures: Vec<(Metric, f64)>,
+    /// The system still works on what it took in.
+    pub(crate) backlog: bool,
+}
 
 pub(crate) fn take(
     row: Row,
     lineup: &Lineup,
     scale: Scale,
     trust: Option<&Path>,
-) -> anyhow::Result<Figures> {
+) -> anyhow::Result<Sample> {
     let size = |size: usize| size.to_string();
     match row.work() {
         Work::Down(bytes) => timed(row, lineup, scale, &["down", STREAMS, &size(bytes)]),
@@ -53,7 +58,7 @@ pub(crate) fn take(
 }
 
 /// Rates of the window, and all CPU time from before the first connection until after the last.
-fn timed(row: Row, lineup: &Lineup, scale: Scale, kind: &[&str]) -> anyhow::Result<Figures> {
+fn timed(row: Row, lineup: &Lineup, scale: Scale, kind: &[&str]) -> anyhow::Result<Sample> {
     let window = scale.window.as_millis().to_string();
     let server = lineup.server.to_string();
     let mut arguments = kind.to_vec();
@@ -66,7 +71,8 @@ fn timed(row: Row, lineup: &Lineup, scale: Scale, kind: &[&str]) -> anyhow::Resu
     std::thread::sleep(SETTLE);
     let spent = cpu::on_cpu_ns(lineup.pid())?.saturating_sub(before);
     let cpu_ns = as_f64(spent) / outcome.units;
-    Ok(row.metrics().iter().map(|&metric| (metric, figure(metric, &outcome, cpu_ns))).collect())
+    let figures = row.metrics().iter().map(|&metric| (metric, figure(metric, &outcome, cpu_ns)));
+    Ok(Sample { figures: figures.collect(), backlog: outcome.backlog })
 }
 
 fn figure(metric: Metric, outcome: &Outcome, cpu_ns: f64) -> f64 {
@@ -105,12 +111,12 @@ fn finish(mut client: Process) -> anyhow::Result<Outcome> {
     client.take_stdout()?.read_to_string(&mut answer)?;
     client.take_stderr()?.read_to_string(&mut complaint)?;
     if client.wait().is_err() {
-        bail!("the load failed: {}", complaint.split_whitespace().collect::<Vec<_>>().join(" "));
+        bail!("the load failed: {}", complaint.trim());
     }
     serde_json::from_str(&answer).context("an odd answer from the load client")
 }
 
-fn idle(lineup: &Lineup, sessions: usize, trust: Option<&Path>) -> anyhow::Result<Figures> {
+fn idle(lineup: &Lineup, sessions: usize, trust: Option<&Path>) -> anyhow::Result<Sample> {
     // The first session pays for what is made once: pools, caches, the TLS machinery.
     let _first = hold(lineup, 1, trust)?;
     std::thread::sleep(REST);
@@ -118,7 +124,8 @@ fn idle(lineup: &Lineup, sessions: usize, trust: Option<&Path>) -> anyhow::Resul
     let _all = hold(lineup, sessions, trust)?;
     std::thread::sleep(REST);
     let grown = cpu::pss_bytes(lineup.pid())?.saturating_sub(before);
-    Ok(vec![(Metric::KibPerSession, as_f64(grown) / 1024.0 / as_f64(sessions as u64))])
+    let each = as_f64(grown) / 1024.0 / as_f64(sessions as u64);
+    Ok(Sample { figures: vec![(Metric::KibPerSession, each)], backlog: false })
 }
 
 fn hold(lineup: &Lineup, sessions: usize, trust: Option<&Path>) -> anyhow::Result<Process> {
@@ -140,7 +147,7 @@ fn hold(lineup: &Lineup, sessions: usize, trust: Option<&Path>) -> anyhow::Resul
     Ok(client)
 }
 
-fn stream(lineup: &Lineup, mib: u64) -> anyhow::Result<Figures> {
+fn stream(lineup: &Lineup, mib: u64) -> anyhow::Result<Sample> {
     let frames = mib.to_string();
     let size = STREAM_FRAME.to_string();
     let mut client = client(lineup, &["bulk", &size, &frames])?;
@@ -153,8 +160,9 @@ fn stream(lineup: &Lineup, mib: u64) -> anyhow::Result<Figures> {
         std::thread::sleep(Duration::from_millis(50));
     }
     let outcome = finish(client)?;
-    Ok(vec![
+    let figures = vec![
         (Metric::PeakMib, as_f64(peak) / 1024.0 / 1024.0),
         (Metric::MegabytesPerSecond, outcome.per_second / 1e6),
-    ])
+    ];
+    Ok(Sample { figures, backlog: false })
 }

@@ -26,7 +26,7 @@ pub(crate) fn render(heading: &Heading<'_>, results: &Results) -> Result<String,
     ratios(&mut out, heading, results)?;
     reached(&mut out, heading, results)?;
     if !results.notes.is_empty() {
-        writeln!(out, "\nNot measured:\n")?;
+        writeln!(out, "\nMissing or incomplete:\n")?;
         for note in &results.notes {
             writeln!(out, "- {note}")?;
         }
