@@ -137,7 +137,8 @@ fn tap(
         arguments.extend(["--tls-key".into(), tls.key.clone().into()]);
     }
     let mut process = Process::spawn(Path::new(TAP), arguments, |command| {
-        command.stderr(Stdio::piped());
+        // Nothing of the run goes to the user's own state folder.
+        command.stderr(Stdio::piped()).env("XDG_STATE_HOME", folder);
     })?;
     let front = first_line(process.take_stderr()?, START, listening_address)?;
     Ok((process, front))

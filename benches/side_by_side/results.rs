@@ -14,10 +14,10 @@ pub(crate) struct Results {
     pub(crate) notes: Vec<String>,
 }
 
-/// Median, smallest and largest of the rounds.
+/// One system compared with another.
 #[derive(Clone, Copy)]
-pub(crate) struct Spread {
-    pub(crate) median: f64,
+pub(crate) struct Ratio {
+    pub(crate) of_medians: f64,
     pub(crate) least: f64,
     pub(crate) most: f64,
 }
@@ -59,33 +59,39 @@ impl Results {
     }
 
     pub(crate) fn figure(&self, row: Row, metric: Metric, system: System) -> Option<f64> {
-        let figures = self.rounds(row, metric, system).iter().flatten().copied().collect();
-        spread(figures).map(|spread| spread.median)
+        median(&sorted(self.rounds(row, metric, system).iter().flatten().copied()))
     }
 
-    /// `one` divided by `other`, round by round, so that a slower minute of the machine falls on both.
+    /// `one` divided by `other`: the medians, and the least and the most that single rounds gave.
     pub(crate) fn ratio(
         &self,
         row: Row,
         metric: Metric,
         one: System,
         other: System,
-    ) -> Option<Spread> {
+    ) -> Option<Ratio> {
         let pairs = self.rounds(row, metric, one).iter().zip(self.rounds(row, metric, other));
-        spread(pairs.filter_map(|(one, other)| Some((*one)? / (*other)?)).collect())
+        let rounds = sorted(pairs.filter_map(|(one, other)| Some((*one)? / (*other)?)));
+        Some(Ratio {
+            of_medians: self.figure(row, metric, one)? / self.figure(row, metric, other)?,
+            least: *rounds.first()?,
+            most: *rounds.last()?,
+        })
     }
 }
 
-fn spread(mut figures: Vec<f64>) -> Option<Spread> {
-    figures.retain(|figure| figure.is_finite());
+fn sorted(figures: impl Iterator<Item = f64>) -> Vec<f64> {
+    let mut figures: Vec<f64> = figures.filter(|figure| figure.is_finite()).collect();
     figures.sort_by(f64::total_cmp);
-    let (least, most) = (*figures.first()?, *figures.last()?);
-    let middle = figures.len() / 2;
-    let upper = *figures.get(middle)?;
-    let median = if figures.len() % 2 == 1 {
-        upper
+    figures
+}
+
+fn median(sorted: &[f64]) -> Option<f64> {
+    let middle = sorted.len() / 2;
+    let upper = *sorted.get(middle)?;
+    if sorted.len() % 2 == 1 {
+        Some(upper)
     } else {
-        f64::midpoint(*figures.get(middle - 1)?, upper)
-    };
-    Some(Spread { median, least, most })
+        Some(f64::midpoint(*sorted.get(middle - 1)?, upper))
+    }
 }

@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 use std::fs;
 
 use crate::peers::System;
-use crate::results::{Results, Spread};
+use crate::results::{Ratio, Results};
 use crate::rows::Row;
 use crate::targets;
 
@@ -122,7 +122,7 @@ fn ratios(out: &mut String, heading: &Heading<'_>, results: &Results) -> fmt::Re
                 write!(
                     out,
                     " {} |",
-                    ratio.map_or_else(missing, |ratio| format!("{:.2}", ratio.median))
+                    ratio.map_or_else(missing, |ratio| format!("{:.2}", ratio.of_medians))
                 )?;
             }
             let noise = results.ratio(row, metric, System::BlindAgain, System::Blind);
@@ -132,8 +132,8 @@ fn ratios(out: &mut String, heading: &Heading<'_>, results: &Results) -> fmt::Re
     Ok(())
 }
 
-fn with_range(ratio: Spread) -> String {
-    format!("{:.2} ({:.2}–{:.2})", ratio.median, ratio.least, ratio.most)
+fn with_range(ratio: Ratio) -> String {
+    format!("{:.2} ({:.2}–{:.2})", ratio.of_medians, ratio.least, ratio.most)
 }
 
 fn reached(out: &mut String, heading: &Heading<'_>, results: &Results) -> fmt::Result {

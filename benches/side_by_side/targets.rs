@@ -56,7 +56,8 @@ pub(crate) fn check(results: &Results, rows: &[Row]) -> Vec<Outcome> {
 }
 
 fn judge(results: &Results, row: Row, metric: Metric, bound: Bound) -> Option<Outcome> {
-    let ratio = |other| results.ratio(row, metric, System::Tap, other).map(|spread| spread.median);
+    let ratio =
+        |other| results.ratio(row, metric, System::Tap, other).map(|ratio| ratio.of_medians);
     let (found, met, bound) = match bound {
         Bound::Limit(limit) => {
             let found = results.figure(row, metric, System::Tap)?;
