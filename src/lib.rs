@@ -17,4 +17,6 @@ pub mod relay;
 pub mod session;
 pub mod socket;
 pub mod upgrade;
+pub mod session;
+pub mod socket;
 pub mod websocket;
