@@ -5,7 +5,12 @@ mod addresses;
 mod causes;
 mod dialer;
 mod eyeballs;
+mod tls;
 mod upstream;
+mod via;
+mod witness;
 
-pub use dialer::{Dialer, Dialled};
+pub use dialer::{DialSettings, Dialer, DialerError, Dialled};
+pub use tls::{ClientTlsError, ClientTlsSettings};
 pub use upstream::{Upstream, UpstreamError};
+pub use via::{ViaError, ViaSpec};

@@ -32,6 +32,10 @@ impl Addresses {
         Self { host: host.to_owned(), under_way: Mutex::new(None) }
     }
 
+    pub(super) fn host(&self) -> &str {
+        &self.host
+    }
+
     /// A literal needs no lookup.
     pub(super) fn literal(&self) -> Option<IpAddr> {
         self.host.parse().ok()

@@ -9,18 +9,21 @@ use crate::{
 
 /// The word of `DialFailure::cause` for an error of connecting.
 pub(super) fn cause_of(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => "refused",
-        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => "reset",
-        io::ErrorKind::TimedOut => "timeout",
-        io::ErrorKind::NotFound => "no_such_file",
-        io::ErrorKind::PermissionDenied => "permission",
-        io::ErrorKind::HostUnreachable
-        | io::ErrorKind::NetworkUnreachable
-        | io::ErrorKind::NetworkDown
-        | io::ErrorKind::AddrNotAvailable => "unreachable",
-        _ => "other",
-    }
+    use io::ErrorKind as Kind;
+    const CAUSES: [(Kind, &str); 10] = [
+        (Kind::ConnectionRefused, "refused"),
+        (Kind::ConnectionReset, "reset"),
+        (Kind::BrokenPipe, "reset"),
+        (Kind::TimedOut, "timeout"),
+        (Kind::NotFound, "no_such_file"),
+        (Kind::PermissionDenied, "permission"),
+        (Kind::HostUnreachable, "unreachable"),
+        (Kind::NetworkUnreachable, "unreachable"),
+        (Kind::NetworkDown, "unreachable"),
+        (Kind::AddrNotAvailable, "unreachable"),
+    ];
+    let known = CAUSES.iter().find(|(kind, _)| *kind == error.kind());
+    known.map_or("other", |(_, cause)| cause)
 }
 
 pub(super) fn failure(step: DialStep, cause: &str, detail: String) -> DialFailure {

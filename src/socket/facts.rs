@@ -43,6 +43,13 @@ pub fn certificate_facts(der: &CertificateDer<'_>) -> Option<Certificate> {
         subject: parsed.subject().to_string(),
         issuer: parsed.issuer().to_string(),
         not_after: Some(Wall(parsed.validity().not_after.timestamp().saturating_mul(1_000_000))),
-        sha256: digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect(),
+        sha256: hex(digest.as_ref()),
     })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: [char; 16] =
+        ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0x0f]);
+    digits.map(|digit| DIGITS[usize::from(digit)]).collect()
 }

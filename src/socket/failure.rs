@@ -23,19 +23,19 @@ impl Failure {
     /// Sorts an error of a read or write, or of [`super::Stream::take_error`].
     pub fn of(error: &io::Error) -> Self {
         if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-            return match tls {
-                rustls::Error::AlertReceived(alert) => Self::TlsAlert(alert_name(*alert)),
-                broken => Self::TlsBroken(broken.to_string()),
-            };
+            if let rustls::Error::AlertReceived(alert) = tls {
+                return Self::TlsAlert(alert_name(*alert));
+            }
+            return Self::TlsBroken(tls.to_string());
         }
         if error.raw_os_error().is_none() && error.kind() == io::ErrorKind::UnexpectedEof {
             return Self::TlsTruncated;
         }
-        match error.kind() {
-            // A reset that follows the peer's own FIN is told as EPIPE.
-            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Self::Reset,
-            _ => Self::Kernel(errno_name(error)),
+        // A reset that follows the peer's own FIN is told as EPIPE.
+        if matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) {
+            return Self::Reset;
         }
+        Self::Kernel(errno_name(error))
     }
 
     /// The TLS part of it, if it is one.

@@ -32,7 +32,7 @@ impl Raw {
         }
     }
 
-    pub(super) fn set_keepalive(&self, every: Duration) -> io::Result<()> {
+    pub fn set_keepalive(&self, every: Duration) -> io::Result<()> {
         match self {
             Self::Tcp(tcp) => {
                 let keepalive = TcpKeepalive::new().with_time(every).with_interval(every);
@@ -76,14 +76,14 @@ impl Raw {
 
     pub(super) fn peer_name(&self) -> String {
         match self {
-            Self::Tcp(tcp) => tcp.peer_addr().map_or_else(|_| String::new(), |addr| plain(addr)),
+            Self::Tcp(tcp) => tcp.peer_addr().map_or_else(|_| String::new(), plain),
             Self::Unix(unix) => path_name(unix.peer_addr().ok().as_ref()),
         }
     }
 
-    pub(super) fn local_name(&self) -> String {
+    pub fn local_name(&self) -> String {
         match self {
-            Self::Tcp(tcp) => tcp.local_addr().map_or_else(|_| String::new(), |addr| plain(addr)),
+            Self::Tcp(tcp) => tcp.local_addr().map_or_else(|_| String::new(), plain),
             Self::Unix(unix) => path_name(unix.local_addr().ok().as_ref()),
         }
     }

@@ -141,6 +141,12 @@ impl Stream {
     }
 }
 
+impl From<Raw> for Stream {
+    fn from(raw: Raw) -> Self {
+        Self::Plain(raw)
+    }
+}
+
 impl From<TcpStream> for Stream {
     fn from(tcp: TcpStream) -> Self {
         Self::Plain(Raw::Tcp(tcp))
