@@ -9,6 +9,8 @@
 //! The library has no stable interface of its own: the command line, the JSON and the stored
 //! format are what users rely on.
 
+pub mod accept;
+pub mod authority;
 pub mod connect;
 pub mod gateway;
 pub mod observe;

@@ -11,7 +11,7 @@ use rustls::{
     CertificateError, ClientConfig, RootCertStore,
     client::{Resumption, WebPkiServerVerifier},
     crypto::{CryptoProvider, ring},
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
+    pki_types::ServerName,
 };
 use thiserror::Error;
 use tokio::time::Instant;
@@ -24,7 +24,10 @@ use super::{
 };
 use crate::{
     session::{DialFailure, DialStep, TlsFacts},
-    socket::{Counted, Failure, Raw, Stream, client_facts, errno_name},
+    socket::{
+        Counted, Failure, PemError, Raw, Stream, client_facts, errno_name, read_certificates,
+        read_key,
+    },
 };
 
 /// How the upstream's TLS is to be spoken.
@@ -46,12 +49,8 @@ pub struct ClientTlsSettings {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ClientTlsError {
-    #[error("cannot read certificates from {path}: {source}")]
-    Certificates { path: PathBuf, source: rustls::pki_types::pem::Error },
-    #[error("{path} holds no certificate; it must be a PEM file with BEGIN CERTIFICATE lines")]
-    NoCertificate { path: PathBuf },
-    #[error("cannot read a private key from {path}: {source}")]
-    Key { path: PathBuf, source: rustls::pki_types::pem::Error },
+    #[error(transparent)]
+    Pem(#[from] PemError),
     #[error("`{0}` cannot be a TLS server name; type a host name or an IP address")]
     ServerName(String),
     #[error("the certificates to trust are unusable: {0}")]
@@ -92,7 +91,7 @@ impl ClientTls {
         let mut config = match &settings.certificate {
             None => builder.with_no_client_auth(),
             Some((chain, key)) => builder
-                .with_client_auth_cert(certificates_of(chain)?, key_of(key)?)
+                .with_client_auth_cert(read_certificates(chain)?, read_key(key)?)
                 .map_err(ClientTlsError::ClientCertificate)?,
         };
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -147,7 +146,7 @@ impl ClientTls {
 
 fn roots_of(path: &Path) -> Result<RootCertStore, ClientTlsError> {
     let mut roots = RootCertStore::empty();
-    for certificate in certificates_of(path)? {
+    for certificate in read_certificates(path)? {
         roots.add(certificate).map_err(ClientTlsError::Setup)?;
     }
     Ok(roots)
@@ -161,23 +160,6 @@ fn system_roots() -> RootCertStore {
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     }
     roots
-}
-
-fn certificates_of(path: &Path) -> Result<Vec<CertificateDer<'static>>, ClientTlsError> {
-    let unreadable = |source| ClientTlsError::Certificates { path: path.to_owned(), source };
-    let all: Vec<_> = CertificateDer::pem_file_iter(path)
-        .map_err(unreadable)?
-        .collect::<Result<_, _>>()
-        .map_err(unreadable)?;
-    if all.is_empty() {
-        return Err(ClientTlsError::NoCertificate { path: path.to_owned() });
-    }
-    Ok(all)
-}
-
-fn key_of(path: &Path) -> Result<PrivateKeyDer<'static>, ClientTlsError> {
-    PrivateKeyDer::from_pem_file(path)
-        .map_err(|source| ClientTlsError::Key { path: path.to_owned(), source })
 }
 
 fn handshake_failure(error: &io::Error) -> DialFailure {
