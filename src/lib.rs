@@ -21,4 +21,5 @@ pub mod socket;
 pub mod upgrade;
 pub mod session;
 pub mod socket;
+pub mod store;
 pub mod websocket;

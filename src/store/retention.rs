@@ -1,0 +1,133 @@
+//! Deletes the oldest finished sessions when they are too old or too many, in steps so small that
+//! the writer takes in what comes between them.
+
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, TransactionBehavior, params};
+
+use super::schema::COMMIT_BITS;
+use super::{Retention, tap};
+
+/// Sessions deleted in one transaction.
+const SESSIONS: i64 = 64;
+/// Pages given back to the file system in one step.
+const PAGES: i64 = 512;
+/// Between two steps of one round.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// What the writer does when it has nothing more urgent.
+#[derive(Debug)]
+pub(super) struct Upkeep {
+    retention: Retention,
+    next: Instant,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Beat,
+    Delete,
+    Shrink,
+}
+
+impl Upkeep {
+    pub(super) fn new(retention: Retention) -> Self {
+        Self { retention, next: Instant::now(), stage: Stage::Beat }
+    }
+
+    pub(super) const fn next(&self) -> Instant {
+        self.next
+    }
+
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        now >= self.next
+    }
+
+    /// Does a little. After an error the round begins anew a minute later.
+    pub(super) fn step(&mut self, connection: &mut Connection, tap: i64) -> rusqlite::Result<()> {
+        let stage = self.stage;
+        self.stage = Stage::Beat;
+        self.next = Instant::now() + tap::HEARTBEAT;
+        let then = match stage {
+            Stage::Beat => {
+                tap::beat(connection, tap)?;
+                tap::bury(connection)?;
+                Some(Stage::Delete)
+            }
+            Stage::Delete => {
+                let deleted = self.delete(connection)?;
+                Some(if deleted { Stage::Delete } else { Stage::Shrink })
+            }
+            Stage::Shrink => shrink(connection)?.then_some(Stage::Shrink),
+        };
+        if let Some(stage) = then {
+            self.stage = stage;
+            self.next = Instant::now() + PAUSE;
+        }
+        Ok(())
+    }
+
+    /// Whether there may be more to delete.
+    fn delete(&self, connection: &mut Connection) -> rusqlite::Result<bool> {
+        let before = self.retention.max_age.map(|age| tap::now().0 - tap::micros(age));
+        let too_large = match self.retention.max_bytes {
+            Some(max) => used_bytes(connection)? > i64::try_from(max).unwrap_or(i64::MAX),
+            None => false,
+        };
+        let before = if too_large { i64::MAX } else { before.unwrap_or(i64::MIN) };
+        delete_oldest(connection, before)
+    }
+}
+
+fn delete_oldest(connection: &mut Connection, before: i64) -> rusqlite::Result<bool> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // The newest row stays, so that its number is never given to another session while a reader
+    // follows by numbers.
+    let rows: Vec<i64> = transaction
+        .prepare_cached(
+            "SELECT row FROM sessions WHERE started_us < ?1 AND state <> 'open'
+                AND row < (SELECT max(row) FROM sessions) ORDER BY started_us LIMIT ?2",
+        )?
+        .query_map([before, SESSIONS], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    for row in &rows {
+        let parts = params![row << COMMIT_BITS, ((row + 1) << COMMIT_BITS) - 1];
+        for sql in [
+            "DELETE FROM events WHERE row BETWEEN ?1 AND ?2",
+            "DELETE FROM frames WHERE row BETWEEN ?1 AND ?2",
+        ] {
+            transaction.prepare_cached(sql)?.execute(parts)?;
+        }
+        transaction.prepare_cached("DELETE FROM sessions WHERE row = ?1")?.execute([row])?;
+    }
+    transaction.execute("DELETE FROM gaps WHERE until_us < ?1 AND ?1 < ?2", [before, i64::MAX])?;
+    transaction.commit()?;
+    Ok(!rows.is_empty())
+}
+
+/// Gives free pages back. Whether there are more.
+fn shrink(connection: &Connection) -> rusqlite::Result<bool> {
+    let free: i64 = connection.pragma_query_value(None, "freelist_count", |row| row.get(0))?;
+    if free == 0 {
+        return Ok(false);
+    }
+    // Each step of the statement frees one page.
+    let mut statement = connection.prepare(&format!("PRAGMA incremental_vacuum({PAGES})"))?;
+    let mut rows = statement.query([])?;
+    while rows.next()?.is_some() {}
+    drop(rows);
+    if free <= PAGES {
+        // The file shrinks when the pages leave the write-ahead log.
+        connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
+    }
+    Ok(free > PAGES)
+}
+
+/// Bytes in pages that hold something.
+fn used_bytes(connection: &Connection) -> rusqlite::Result<i64> {
+    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    Ok((pragma("page_count")? - pragma("freelist_count")?) * pragma("page_size")?)
+}
+
+#[cfg(test)]
+mod tests;
