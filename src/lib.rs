@@ -16,6 +16,8 @@ pub mod gateway;
 pub mod observe;
 pub mod redact;
 pub mod relay;
+pub mod observe;
+pub mod redact;
 pub mod session;
 pub mod socket;
 pub mod upgrade;
