@@ -9,11 +9,23 @@
 //! Facts leave through [`Output`] during these calls. Nothing fails and nothing waits.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod control;
+mod counters;
+mod direction;
+mod envelope;
+mod exchange;
+mod facts;
+mod json_text;
+mod opaque;
+mod reading;
 mod times;
+mod utf8;
 
 use crate::session::{CutFrame, Direction, Event, FrameRun, Offset, Traffic, Unstored};
 use crate::websocket::{ClosePayload, DeflateParams, Opcode, Rules, Scanner};
-use times::Times;
+use direction::{Lane, Watch};
+use exchange::Exchange;
+use opaque::RecordCounter;
 
 /// Is told of what was seen.
 pub trait Output {
@@ -93,31 +105,30 @@ pub struct Settings {
 /// Watches one session.
 #[derive(Debug)]
 pub struct Observer {
-    settings: Settings,
-    deflate: Option<DeflateParams>,
+    exchange: Exchange,
     sides: [Side; 2],
 }
 
 #[derive(Debug, Default)]
 struct Side {
     scanner: Scanner,
-    times: Times,
-    bytes: u64,
-    rules: Rules,
+    lane: Lane,
+    /// Bytes that never were for the scanner.
+    opaque_bytes: u64,
 }
 
 impl Observer {
     pub fn new(settings: Settings) -> Self {
-        Self { settings, deflate: None, sides: Default::default() }
+        Self { exchange: Exchange::new(settings), sides: Default::default() }
     }
 
     /// Takes the rules from the 101's Sec-WebSocket-Extensions (all of them, joined by commas).
     pub fn upgraded(&mut self, extensions: Option<&str>) {
         for direction in Direction::BOTH {
             let masked = direction == Direction::ClientToServer;
-            self.sides[direction.index()].rules = Rules::negotiated(masked, extensions);
+            self.sides[direction.index()].lane.rules = Rules::negotiated(masked, extensions);
         }
-        self.deflate = extensions.and_then(DeflateParams::negotiated);
+        self.exchange.deflate = extensions.and_then(DeflateParams::negotiated);
     }
 
     /// Looks at bytes that were relayed after the heads.
@@ -126,46 +137,90 @@ impl Observer {
         direction: Direction,
         now: Offset,
         bytes: &[u8],
-        _out: &mut impl Output,
+        out: &mut impl Output,
     ) {
-        let side = &mut self.sides[direction.index()];
-        side.times.chunk(now);
-        side.bytes += bytes.len() as u64;
+        let Side { scanner, lane, .. } = &mut self.sides[direction.index()];
+        if bytes.is_empty() {
+            return;
+        }
+        lane.times.chunk(now);
+        let lost = scanner.lost_at();
+        let mut watch = Watch::begin(direction, now, lane, &mut self.exchange, out);
+        scanner.scan(bytes, &mut watch);
+        watch.finish();
+        if let Some(byte) = scanner.lost_at().filter(|_| lost.is_none()) {
+            out.event(Event::NotWebsocket { direction, byte });
+        }
     }
 
     /// Looks at bytes that are not WebSocket: counts them, and TLS records among them.
     pub fn on_opaque(&mut self, direction: Direction, now: Offset, bytes: &[u8]) {
-        let side = &mut self.sides[direction.index()];
-        side.times.chunk(now);
-        side.bytes += bytes.len() as u64;
+        let Side { lane, opaque_bytes, .. } = &mut self.sides[direction.index()];
+        let Some(first) = bytes.first() else { return };
+        lane.times.chunk(now);
+        if *opaque_bytes == 0 && RecordCounter::begins(*first) {
+            lane.tls = Some(Box::default());
+        }
+        if let Some(tls) = &mut lane.tls {
+            tls.feed(bytes);
+        }
+        *opaque_bytes += bytes.len() as u64;
     }
 
     /// The direction ended; gives the frame that was under way. A message that was under way is
     /// handed over as incomplete.
     pub fn on_end(
         &mut self,
-        _direction: Direction,
-        _now: Offset,
-        _out: &mut impl Output,
+        direction: Direction,
+        now: Offset,
+        out: &mut impl Output,
     ) -> Option<CutFrame> {
-        None
+        let Side { scanner, lane, .. } = &mut self.sides[direction.index()];
+        lane.ended = true;
+        if lane.reading.is_some() {
+            let mut watch = Watch::begin(direction, now, lane, &mut self.exchange, out);
+            watch.give_up();
+            watch.finish();
+        }
+        cut_frame(scanner)
     }
 
     /// Totals of one direction up to now.
     pub fn traffic(&self, direction: Direction) -> Traffic {
-        let side = &self.sides[direction.index()];
-        let mut traffic = Traffic { bytes: side.bytes, ..Traffic::default() };
-        side.times.write(&mut traffic);
+        let Side { scanner, lane, opaque_bytes } = &self.sides[direction.index()];
+        let mut traffic = Traffic {
+            bytes: scanner.position() + opaque_bytes,
+            cut_frame: cut_frame(scanner).filter(|_| lane.ended),
+            not_websocket_from: scanner.lost_at(),
+            tls_records: lane.tls.as_ref().and_then(|tls| tls.records()),
+            ..Traffic::default()
+        };
+        lane.times.write(&mut traffic);
+        if let Some(counters) = &lane.counters {
+            counters.write(&mut traffic);
+        }
         traffic
     }
 
     /// Which direction carried the first Close frame.
-    pub fn first_close(&self) -> Option<Direction> {
-        None
+    pub const fn first_close(&self) -> Option<Direction> {
+        self.exchange.first_close
     }
 
     /// Whether an OpenClaw gateway said `hello-ok`.
     pub fn is_established(&self) -> bool {
-        false
+        self.exchange.is_established()
     }
 }
+
+fn cut_frame(scanner: &Scanner) -> Option<CutFrame> {
+    scanner.unfinished().map(|unfinished| CutFrame {
+        opcode: unfinished.opcode.nibble(),
+        declared: unfinished.declared,
+        have: unfinished.have,
+        missing: unfinished.missing,
+    })
+}
+
+#[cfg(test)]
+mod tests;
