@@ -11,17 +11,15 @@
 
 pub mod accept;
 pub mod authority;
+pub mod cli;
 pub mod connect;
 pub mod gateway;
 pub mod observe;
+pub mod proxy;
 pub mod redact;
 pub mod relay;
-pub mod observe;
-pub mod redact;
-pub mod session;
-pub mod socket;
-pub mod upgrade;
 pub mod session;
 pub mod socket;
 pub mod store;
+pub mod upgrade;
 pub mod websocket;

@@ -1,3 +1,32 @@
 //! The `wstap` program: parse, run, map the outcome to an exit code.
+//!
+//! | code | meaning |
+//! |---|---|
+//! | 0 | done; also when the reader of our output went away |
+//! | 1 | done, and there are findings, or a check failed |
+//! | 2 | usage: something typed is wrong, the message says what to type |
+//! | 3 | could not run: a store, a socket or a file cannot be used |
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+use wstap::cli::{Cli, Failure, Outcome};
+
+fn main() -> ExitCode {
+    let code = match Cli::parse().run() {
+        Ok(Outcome::Done) => 0,
+        Ok(Outcome::Findings) => 1,
+        Err(error) => match Failure::of(&error) {
+            Failure::ReaderGone => 0,
+            Failure::Usage => complain(&error, 2),
+            Failure::CouldNotRun => complain(&error, 3),
+        },
+    };
+    ExitCode::from(code)
+}
+
+#[expect(clippy::print_stderr, reason = "where a message for people belongs")]
+fn complain(error: &anyhow::Error, code: u8) -> u8 {
+    anstream::eprintln!("error: {error:#}");
+    code
+}

@@ -12,7 +12,7 @@ pub use duplex::{End, Settings, relay};
 use std::time::Instant;
 
 use crate::session::{Direction, EndingKind, Leg, TlsEnd};
-use crate::socket::Failure;
+use crate::socket::{Failure, Stream};
 
 /// Is told what went across, afterwards.
 pub trait Watch {
@@ -21,6 +21,9 @@ pub trait Watch {
 
     /// Something ended a leg, or one direction of it.
     fn ended(&mut self, leg: Leg, now: Instant, what: Seen);
+
+    /// Now and then, while bytes move: a look at what the kernel knows of each leg.
+    fn sample(&mut self, now: Instant, leg: Leg, stream: &Stream);
 
     /// Whether the exchange is over, so that further bytes of the client begin another one:
     /// asked after each chunk of the server. Such bytes are handed back, not relayed.
@@ -46,7 +49,7 @@ pub enum Seen {
 
 impl Seen {
     /// The end that a failed read or write stands for.
-    fn of(failure: &Failure, undelivered: u64) -> Self {
+    pub fn of(failure: &Failure, undelivered: u64) -> Self {
         match failure {
             Failure::Reset => Self::Reset { undelivered },
             Failure::Kernel(name) => Self::Failed(name.clone()),

@@ -6,6 +6,7 @@
 
 mod body;
 mod edit;
+mod gate;
 mod read;
 mod refusal;
 mod request;
@@ -13,7 +14,8 @@ mod response;
 
 pub use body::{Body, BodyLength};
 pub use edit::{Changed, Edit, Edited, Edits, Forwarded, ParseEditError};
+pub use gate::{EditHead, Gate, Passed, PassedHead};
 pub use read::{First, read_first};
-pub use refusal::refusal;
+pub use refusal::{refusal, refusal_text};
 pub use request::{Asks, RequestHead};
 pub use response::{ResponseHead, ResponseReader};

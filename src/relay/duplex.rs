@@ -17,6 +17,11 @@ use crate::socket::{ErrorWatch, Failure, Stream};
 /// part of every bulk transfer and must cost nothing.
 const UNREAD: Duration = Duration::from_millis(100);
 
+/// When the kernel's view of both legs is first recorded; then after twice the time, each time,
+/// up to [`SLOWEST_SAMPLE`]. No timer runs for it: it is due with the next byte.
+const FIRST_SAMPLE: Duration = Duration::from_secs(2);
+const SLOWEST_SAMPLE: Duration = Duration::from_secs(60);
+
 /// How the relay ended.
 #[derive(Debug)]
 pub enum End {
@@ -117,11 +122,19 @@ struct Duplex {
     halves: [Half; 2],
     /// For the client's leg and the upstream leg, while they are not read.
     unread: [Option<Unread>; 2],
+    /// When the sockets are looked at again, and the time until then.
+    sample_at: Instant,
+    sample_after: Duration,
 }
 
 impl Duplex {
     fn new() -> Self {
-        Self { halves: Direction::BOTH.map(Half::new), unread: [None, None] }
+        Self {
+            halves: Direction::BOTH.map(Half::new),
+            unread: [None, None],
+            sample_at: Instant::now() + FIRST_SAMPLE,
+            sample_after: FIRST_SAMPLE,
+        }
     }
 
     const fn half(&mut self, direction: Direction) -> &mut Half {
@@ -161,6 +174,7 @@ impl Duplex {
                 }
             }
         }
+        self.sample(legs, watch);
         if self.halves.iter().all(Half::is_finished) {
             return Poll::Ready(Stopped::Finished);
         }
@@ -170,6 +184,16 @@ impl Duplex {
             }
         }
         Poll::Pending
+    }
+
+    fn sample(&mut self, legs: &Legs<'_>, watch: &mut impl Watch) {
+        let moved = self.halves.iter().filter_map(|half| half.moved).max();
+        let Some(now) = moved.filter(|moved| *moved >= self.sample_at) else { return };
+        for leg in [Leg::Downstream, Leg::Upstream] {
+            watch.sample(now, leg, legs.leg(leg));
+        }
+        self.sample_after = (self.sample_after * 2).min(SLOWEST_SAMPLE);
+        self.sample_at = now + self.sample_after;
     }
 
     /// A leg that is not read, because its FIN was seen or the far side is slow, can die unseen.

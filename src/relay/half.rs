@@ -21,6 +21,8 @@ pub(super) struct Half {
     pub(super) direction: Direction,
     held: Option<Held>,
     read_size: usize,
+    /// When bytes last came.
+    pub(super) moved: Option<Instant>,
     /// How the source ended, and so how the sink is to be finished.
     source_ended: Option<Finish>,
     /// The end was passed on.
@@ -53,6 +55,7 @@ impl Half {
             direction,
             held: None,
             read_size: SMALLEST,
+            moved: None,
             source_ended: None,
             finished: false,
             sink_failed: None,
@@ -133,6 +136,7 @@ impl Half {
                     return Poll::Ready(Err(Stop::Next(buffer[..count].to_vec())));
                 }
                 Ok(count) => {
+                    self.moved = Some(now);
                     let sent = self.write_now(cx, ends.to, &buffer[..count]);
                     watch.chunk(self.direction, now, &buffer[..count]);
                     self.adapt(count, sent);

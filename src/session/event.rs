@@ -166,6 +166,12 @@ pub struct OpaqueFacts {
     pub alpn: Vec<String>,
 }
 
+impl OpaqueFacts {
+    pub fn named(what: &str) -> Self {
+        Self { what: what.to_owned(), ..Self::default() }
+    }
+}
+
 /// One control frame (RFC 6455 §5.5), in full.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Control {

@@ -189,7 +189,6 @@ fn an_answer_in_the_place_of_a_refused_gateway_is_caught() {
 }
 
 #[test]
-#[ignore = "needs the proxy subcommand"]
 fn the_proxy_passes_every_trace() {
     let problems = play_all(
         |upstream| {

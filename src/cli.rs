@@ -1,0 +1,98 @@
+//! The command line: one file per subcommand, each from its arguments to validated settings to a
+//! call to an outcome. Data goes to stdout, everything else to stderr.
+
+mod cert;
+mod proxy;
+mod store_path;
+
+use std::io;
+
+use anstream::ColorChoice;
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// A WebSocket-aware debugging proxy: relays byte for byte, records every session, says how it
+/// ended.
+#[derive(Debug, Parser)]
+#[command(name = "wstap", version, propagate_version = true, disable_help_subcommand = true)]
+pub struct Cli {
+    /// When to colour. Also heeded: NO_COLOR, CLICOLOR_FORCE.
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    color: Color,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Every subcommand, in the order of the help.
+#[derive(Debug, Subcommand)]
+enum Command {
+    Proxy(proxy::ProxyArgs),
+    Cert(cert::CertArgs),
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum Color {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+/// What a command that did its work has to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Done,
+    /// It looked for something and found it, or a check failed.
+    Findings,
+}
+
+/// Why a command did not do its work, as far as the exit code tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    Usage,
+    CouldNotRun,
+    /// Nobody reads our output any more.
+    ReaderGone,
+}
+
+/// Something typed is wrong. The text says what to type instead.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct UsageError(String);
+
+impl Cli {
+    pub fn run(self) -> anyhow::Result<Outcome> {
+        self.color.apply();
+        match self.command {
+            Command::Proxy(args) => args.run(),
+            Command::Cert(args) => args.run(),
+        }
+    }
+}
+
+impl Color {
+    fn apply(self) {
+        match self {
+            Self::Auto => ColorChoice::Auto,
+            Self::Always => ColorChoice::Always,
+            Self::Never => ColorChoice::Never,
+        }
+        .write_global();
+    }
+}
+
+impl Failure {
+    pub fn of(error: &anyhow::Error) -> Self {
+        let reader_gone = |cause: &(dyn std::error::Error + 'static)| {
+            cause
+                .downcast_ref::<io::Error>()
+                .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+        };
+        if error.is::<UsageError>() {
+            Self::Usage
+        } else if error.chain().any(reader_gone) {
+            Self::ReaderGone
+        } else {
+            Self::CouldNotRun
+        }
+    }
+}

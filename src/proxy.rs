@@ -1,0 +1,16 @@
+//! The composition root: the only place that wires listeners, heads, relay, observer, redaction
+//! and store into the life of a connection.
+
+mod connection;
+mod console;
+mod exchange;
+mod place;
+mod recording;
+mod serve;
+mod settings;
+mod tunnel;
+mod watcher;
+
+pub use console::{Console, LogFormat};
+pub use serve::{Bound, Proxy, ProxyError};
+pub use settings::{Route, Settings};

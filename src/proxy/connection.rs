@@ -1,0 +1,245 @@
+//! The life of one client connection: what comes first, and what comes after that.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Instant;
+
+use bytes::Bytes;
+use tokio::io::AsyncWriteExt;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::exchange;
+use super::recording::{Recording, Tools};
+use super::settings::Route;
+use super::tunnel::{Opening, tunnel};
+use super::watcher::Watcher;
+use crate::accept::{
+    ClientHello, Incoming, ProxyHeaderError, ServerTls, ServerTlsError, read_proxy_header,
+};
+use crate::session::{
+    Ending, EndingKind, Event, Finish, Kind, Leg, Note, OpaqueFacts, ProxyHeader, Started, TlsFacts,
+};
+use crate::socket::Stream;
+use crate::upgrade::{Asks, First, RequestHead, read_first};
+
+/// What connections of one listener share.
+#[derive(Debug)]
+pub(super) struct Listening {
+    pub(super) tools: Arc<Tools>,
+    pub(super) route: Route,
+    /// The listener as it was printed.
+    pub(super) name: String,
+    pub(super) place: Note,
+    pub(super) head_patience: std::time::Duration,
+    pub(super) keepalive: Option<std::time::Duration>,
+    pub(super) cut: CancellationToken,
+    pub(super) tracker: TaskTracker,
+    /// Clients that were accepted.
+    pub(super) clients: AtomicU64,
+}
+
+impl Listening {
+    /// Reads the listener's certificate again. The upstream's trust stays as it was.
+    pub(super) fn reload(&self) -> Result<(), ServerTlsError> {
+        self.route.tls.as_ref().map_or(Ok(()), ServerTls::reload)
+    }
+}
+
+/// A connection between two requests.
+pub(super) struct Connection {
+    pub(super) listening: Arc<Listening>,
+    client: String,
+    local: String,
+    /// The client's own address where one is known, for forwarded headers.
+    pub(super) client_ip: Option<std::net::IpAddr>,
+    proxy_header: Option<ProxyHeader>,
+    tls: Option<TlsFacts>,
+    pub(super) requests: u32,
+}
+
+/// Serves one connection until it ends.
+pub(super) async fn serve(listening: Arc<Listening>, incoming: Incoming) {
+    let accepted = Instant::now();
+    let Incoming { stream, peer, local, peer_ip } = incoming;
+    if let Some(every) = listening.keepalive {
+        // Only the probes would be missing.
+        drop(stream.set_keepalive(every));
+    }
+    let mut connection = Connection {
+        listening,
+        client_ip: peer_ip,
+        client: peer,
+        local,
+        proxy_header: None,
+        tls: None,
+        requests: 0,
+    };
+    let opened = Box::pin(connection.open(stream, accepted)).await;
+    let Some((mut stream, mut buffer)) = opened else { return };
+    loop {
+        let patience = connection.listening.head_patience;
+        let cut = connection.listening.cut.clone();
+        let began = Instant::now();
+        let first = tokio::select! {
+            first = read_first(&mut stream, &mut buffer, patience) => first,
+            () = cut.cancelled() => return,
+        };
+        let began = if connection.requests == 0 { accepted.max(began) } else { began };
+        let next = match first {
+            First::Head(head) if head.asks == Asks::Exchange => {
+                match Box::pin(exchange::serve(&mut connection, stream, buffer)).await {
+                    Some((kept, rest)) => {
+                        (stream, buffer) = (kept, rest);
+                        continue;
+                    }
+                    None => return,
+                }
+            }
+            First::Head(head) => {
+                let opening = connection.request(Instant::now(), buffer, head);
+                connection.tunnel(&mut stream, opening).await
+            }
+            First::NotHttp => connection.bytes(&mut stream, "not_http", buffer).await,
+            First::TooLong => connection.bytes(&mut stream, "head_too_long", buffer).await,
+            First::Slow => connection.bytes(&mut stream, "slow_head", buffer).await,
+            First::Ended if !buffer.is_empty() => {
+                connection.bytes(&mut stream, "not_http", buffer).await
+            }
+            First::Ended => {
+                connection.left(began, &mut stream, EndingKind::Fin).await;
+                None
+            }
+            First::Failed(error) => {
+                let kind = crate::relay::Seen::of(&Stream::read_failure(&error), 0).kind("");
+                connection.left(began, &mut stream, kind).await;
+                None
+            }
+        };
+        match next {
+            Some(bytes) => buffer = bytes,
+            None => return,
+        }
+    }
+}
+
+impl Connection {
+    /// A PROXY header and TLS, where the listener asks for them.
+    async fn open(&mut self, mut stream: Stream, accepted: Instant) -> Option<(Stream, Vec<u8>)> {
+        let listening = Arc::clone(&self.listening);
+        let mut unread = Bytes::new();
+        let trusted = listening.route.proxy_protocol.as_ref();
+        if trusted.is_some_and(|trusted| trusted.trusts(self.client_ip)) {
+            match read_proxy_header(&mut stream, listening.head_patience).await {
+                Ok((header, behind)) => {
+                    self.believe(header);
+                    unread = behind;
+                }
+                Err(error) => {
+                    self.refuse(accepted, &stream, &error);
+                    return None;
+                }
+            }
+        }
+        let Some(tls) = &listening.route.tls else { return Some((stream, unread.into())) };
+        match tls.establish(stream, unread).await {
+            Ok((stream, facts)) => {
+                self.tls = Some(facts);
+                Some((stream, Vec::new()))
+            }
+            Err(failure) => {
+                let recording = self.begin(accepted, Kind::Opaque);
+                let now = Instant::now();
+                let error = failure.to_string();
+                recording.fact(now, Event::TlsFailed { leg: Leg::Downstream, error });
+                recording.fact(now, Event::Finished(Finish::default()));
+                None
+            }
+        }
+    }
+
+    fn believe(&mut self, header: ProxyHeader) {
+        if let Some(source) = &header.source {
+            self.client_ip = source.parse().ok().map(|addr: std::net::SocketAddr| addr.ip());
+        }
+        self.proxy_header = Some(header);
+    }
+
+    fn refuse(&self, accepted: Instant, stream: &Stream, error: &ProxyHeaderError) {
+        let recording = self.begin(accepted, Kind::Opaque);
+        let now = Instant::now();
+        let kind = EndingKind::CutByWstap { why: error.to_string() };
+        let ending = Ending { leg: Leg::Downstream, at: recording.at(now), kind };
+        recording.fact(now, Event::Ending(ending));
+        recording.finish(&[(Leg::Downstream, stream)], Finish::default());
+    }
+
+    /// Begins the record of a request or of bytes on this connection.
+    pub(super) fn begin(&self, began: Instant, kind: Kind) -> Recording {
+        let facts = Started {
+            kind,
+            listener: self.listening.name.clone(),
+            client: self.client.clone(),
+            local: self.local.clone(),
+            proxy_header: self.proxy_header.clone(),
+            earlier_requests: self.requests,
+        };
+        let recording = Recording::begin(&self.listening.tools, began, facts);
+        recording.fact(began, Event::Note(self.listening.place.clone()));
+        if let Some(facts) = &self.tls {
+            recording.fact(began, Event::Tls { leg: Leg::Downstream, facts: facts.clone() });
+        }
+        recording
+    }
+
+    /// An upgrade, or a request that goes on as bytes: head first, and whatever came behind it.
+    fn request(&mut self, now: Instant, buffer: Vec<u8>, head: RequestHead) -> Opening {
+        let kind = if head.asks == Asks::WebSocket { Kind::Websocket } else { Kind::Http };
+        let recording = self.begin(now, kind);
+        self.requests += 1;
+        let edits = &self.listening.route.edits;
+        let (first, head_len) = if edits.is_empty() {
+            recording.request(now, &buffer[..head.len], Vec::new());
+            (buffer, head.len)
+        } else {
+            let edited = edits.apply(&buffer[..head.len], self.client_ip, self.tls.is_some());
+            recording.request(now, &buffer[..head.len], edited.changes);
+            let head_len = edited.raw.len();
+            ([&edited.raw, &buffer[head.len..]].concat(), head_len)
+        };
+        let websocket = kind == Kind::Websocket;
+        let watcher = Watcher::of_request(recording, websocket, head.is_head);
+        Opening { watcher, first, head: Some(head_len) }
+    }
+
+    async fn tunnel(&self, stream: &mut Stream, opening: Opening) -> Option<Vec<u8>> {
+        Box::pin(tunnel(&self.listening.route, stream, opening, &self.listening.cut)).await
+    }
+
+    async fn bytes(&self, stream: &mut Stream, what: &str, buffer: Vec<u8>) -> Option<Vec<u8>> {
+        let now = Instant::now();
+        let recording = self.begin(now, Kind::Opaque);
+        let facts = match ClientHello::of(&buffer) {
+            ClientHello::Whole(facts) => facts,
+            ClientHello::Partial => OpaqueFacts::named("tls_client_hello"),
+            ClientHello::No => OpaqueFacts::named(what),
+        };
+        recording.fact(now, Event::Opaque(facts));
+        let watcher = Watcher::of_bytes(recording);
+        self.tunnel(stream, Opening { watcher, first: buffer, head: None }).await
+    }
+
+    /// The client ended without a byte. Between two requests that is how connections end.
+    async fn left(&self, began: Instant, stream: &mut Stream, kind: EndingKind) {
+        if self.requests == 0 {
+            let recording = self.begin(began, Kind::Opaque);
+            let now = Instant::now();
+            recording.fact(now, Event::Opaque(OpaqueFacts::named("no_bytes")));
+            let ending = Ending { leg: Leg::Downstream, at: recording.at(now), kind };
+            recording.fact(now, Event::Ending(ending));
+            recording.finish(&[(Leg::Downstream, stream)], Finish::default());
+        }
+        // The client is gone: nobody is left to be told that this failed.
+        drop(stream.shutdown().await);
+    }
+}

@@ -1,0 +1,181 @@
+//! Ordinary requests: streamed through hyper, one recorded session each.
+
+mod body;
+mod upstream;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use bytes::Bytes;
+use http_body_util::{Either, Full};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use thiserror::Error;
+use tokio::io::AsyncWriteExt;
+
+use self::body::{Closing, Download, Upload};
+use self::upstream::{Answered, Failed, Upstream};
+use super::connection::Connection;
+use super::recording::Recording;
+use crate::relay::Seen;
+use crate::session::{DialFailure, Ending, EndingKind, Event, Finish, Kind, Leg, OwnAnswer};
+use crate::socket::Stream;
+use crate::upgrade::{Gate, Passed, PassedHead};
+
+/// More headers than this are not framed, so they never come here.
+const MAX_HEADERS: usize = 1024;
+
+type Answer = Response<Either<Download, Full<Bytes>>>;
+
+/// The upstream broke off before it answered; so do we.
+#[derive(Clone, Copy, Debug, Error)]
+#[error("the upstream ended without an answer")]
+struct Unanswered;
+
+/// Serves ordinary requests until the client ends, or begins something else: then its stream and
+/// the bytes it sent of that are given back.
+pub(super) async fn serve(
+    connection: &mut Connection,
+    stream: Stream,
+    pending: Vec<u8>,
+) -> Option<(Stream, Vec<u8>)> {
+    let listening = Arc::clone(&connection.listening);
+    let passed = Passed::default();
+    let (edits, ip, tls) = (listening.route.edits.clone(), connection.client_ip, stream.is_tls());
+    let edit = Box::new(move |head: &[u8]| edits.apply(head, ip, tls));
+    let gate = Gate::new(stream, pending, edit, Arc::clone(&passed));
+    let shared = Shared {
+        upstream: tokio::sync::Mutex::new(Upstream::new(Arc::clone(&listening))),
+        passed,
+        connection: Mutex::new(connection),
+    };
+    let service = service_fn(|request| exchange(&shared, request));
+    let served = http1::Builder::new()
+        .preserve_header_case(true)
+        .auto_date_header(false)
+        .half_close(true)
+        .max_headers(MAX_HEADERS)
+        .serve_connection(TokioIo::new(gate), service)
+        .without_shutdown();
+    let parts = tokio::select! {
+        parts = served => parts,
+        () = listening.cut.cancelled() => return None,
+    };
+    shared.record_unserved();
+    // An error here is an exchange that broke off: its own record says why.
+    let gate = parts.ok()?.io.into_inner();
+    let goes_on = gate.is_stopped();
+    let (mut stream, rest) = gate.into_parts();
+    if goes_on && !rest.is_empty() {
+        return Some((stream, rest));
+    }
+    // The client has ended too, or will see this end; nothing is left to be told.
+    drop(stream.shutdown().await);
+    None
+}
+
+/// What the exchanges of one connection share. They come one after the other.
+struct Shared<'a> {
+    upstream: tokio::sync::Mutex<Upstream>,
+    passed: Passed,
+    connection: Mutex<&'a mut Connection>,
+}
+
+impl Shared<'_> {
+    fn begin(&self, passed: PassedHead) -> Recording {
+        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let recording = connection.begin(passed.at, Kind::Http);
+        connection.requests += 1;
+        recording.request(passed.at, &passed.raw, passed.edited.changes);
+        recording
+    }
+
+    fn next_passed(&self) -> Option<PassedHead> {
+        self.passed.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+
+    /// Heads that passed the gate and that the library answered itself, with 400.
+    fn record_unserved(&self) {
+        while let Some(passed) = self.next_passed() {
+            let recording = self.begin(passed);
+            let why = "the request could not be represented, or came too late".to_owned();
+            let own = OwnAnswer { status: 400, leg: Leg::Downstream, why };
+            recording.fact(Instant::now(), Event::OwnAnswer(own));
+            recording.finish(&[], Finish { complete: Some(false), ..Finish::default() });
+        }
+    }
+}
+
+async fn exchange(shared: &Shared<'_>, request: Request<Incoming>) -> Result<Answer, Unanswered> {
+    let passed = shared.next_passed().ok_or(Unanswered)?;
+    let recording = shared.begin(passed);
+    let (parts, body) = request.into_parts();
+    let upload = Upload::new(body);
+    let uploaded = upload.counter();
+    let mut upstream = shared.upstream.lock().await;
+    match upstream.send(Request::from_parts(parts, upload), &recording).await {
+        Ok(answered) => Ok(pass_on(recording, answered, uploaded)),
+        Err(Failed::Dial(failure)) => Ok(own_answer(recording, &failure, upstream.name())),
+        Err(Failed::Exchange(error)) => {
+            let now = Instant::now();
+            let kind = Seen::of(&Stream::read_failure(&error), 0).kind("");
+            let ending = Ending { leg: Leg::Upstream, at: recording.at(now), kind };
+            recording.fact(now, Event::Ending(ending));
+            let error = Some(error.to_string());
+            recording.finish(&[], Finish { complete: Some(false), error, ..Finish::default() });
+            Err(Unanswered)
+        }
+    }
+}
+
+fn pass_on(recording: Recording, answered: Answered, uploaded: body::Count) -> Answer {
+    let Answered { response, head } = answered;
+    let now = Instant::now();
+    let interim = head.as_ref().map(|head| head.interim.clone()).unwrap_or_default();
+    let verbatim = head.is_some();
+    let raw = head.map_or_else(|| rebuilt(&response), |head| head.raw);
+    let mut head = recording.head(&raw);
+    head.verbatim = verbatim;
+    recording.fact(now, Event::Response { head, interim });
+    let (parts, body) = response.into_parts();
+    let closing = Closing::new(recording, uploaded);
+    Response::from_parts(parts, Either::Left(Download::new(body, closing)))
+}
+
+/// A head from what the library kept of it, where the bytes were not seen.
+fn rebuilt(response: &Response<Incoming>) -> Vec<u8> {
+    let mut raw = format!("{:?} {}\r\n", response.version(), response.status()).into_bytes();
+    for (name, value) in response.headers() {
+        raw.extend_from_slice(name.as_str().as_bytes());
+        raw.extend_from_slice(b": ");
+        raw.extend_from_slice(value.as_bytes());
+        raw.extend_from_slice(b"\r\n");
+    }
+    raw.extend_from_slice(b"\r\n");
+    raw
+}
+
+fn own_answer(recording: Recording, failure: &DialFailure, upstream: &str) -> Answer {
+    let status = if failure.timed_out { 504 } else { 502 };
+    let now = Instant::now();
+    let own = OwnAnswer { status, leg: Leg::Upstream, why: failure.detail.clone() };
+    recording.fact(now, Event::OwnAnswer(own));
+    let kind = EndingKind::CutByWstap { why: failure.detail.clone() };
+    let ending = Ending { leg: Leg::Downstream, at: recording.at(now), kind };
+    recording.fact(now, Event::Ending(ending));
+    recording.finish(&[], Finish { complete: Some(false), ..Finish::default() });
+    let text = crate::upgrade::refusal_text(upstream, &failure.detail);
+    let mut response = Response::new(Either::Right(Full::from(text)));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+    let headers = response.headers_mut();
+    headers.insert(
+        "content-type",
+        hyper::header::HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
+    headers.insert("x-wstap", hyper::header::HeaderValue::from_static("upstream leg"));
+    headers.insert("connection", hyper::header::HeaderValue::from_static("close"));
+    response
+}
