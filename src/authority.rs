@@ -112,7 +112,9 @@ impl Authority {
 fn create(dir: &Path, secret: &Path) -> Result<(), AuthorityError> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(of("create", dir))?;
     let mut params = CertificateParams::new(Vec::new())?;
-    params.distinguished_name.push(DnType::CommonName, "wstap local CA");
+    // Two authorities of one name would be taken for one with a wrong signature.
+    let name = format!("wstap local CA {:08x}", fastrand::u32(..));
+    params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     valid_for(&mut params, CA_DAYS);

@@ -45,3 +45,24 @@ pub(super) fn connect_failure(place: &str, error: &io::Error) -> DialFailure {
     };
     failure(DialStep::Connect, cause, detail)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_has_its_word_and_its_name() {
+        for (code, cause, name) in [
+            (libc::ECONNREFUSED, "refused", "ECONNREFUSED"),
+            (libc::EHOSTUNREACH, "unreachable", "EHOSTUNREACH"),
+            (libc::ETIMEDOUT, "timeout", "ETIMEDOUT"),
+            (libc::EACCES, "permission", "EACCES"),
+            (libc::ENOENT, "no_such_file", "ENOENT"),
+            (libc::EPROTO, "other", "EPROTO"),
+        ] {
+            let failed = connect_failure("a:1", &io::Error::from_raw_os_error(code));
+            assert_eq!((failed.cause.as_str(), failed.timed_out), (cause, cause == "timeout"));
+            assert!(failed.detail.contains(name) && failed.detail.contains("a:1"));
+        }
+    }
+}

@@ -55,3 +55,58 @@ pub(super) async fn connect(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use socket2::{Domain, Socket, Type};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_refusal_moves_on_at_once() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let good = listener.local_addr().unwrap();
+        let refused = SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, good.port()));
+        let mut attempts = Vec::new();
+        let (_, peer) = connect(vec![refused, good], Instant::now(), &mut attempts).await.unwrap();
+        assert_eq!(peer, good);
+        let errors: Vec<_> = attempts.iter().map(|one| one.error.as_deref()).collect();
+        assert_eq!(errors, [Some("ECONNREFUSED"), None]);
+    }
+
+    #[tokio::test]
+    async fn a_silent_address_is_overtaken() {
+        let hole = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        hole.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        hole.listen(0).unwrap();
+        let silent = hole.local_addr().unwrap().as_socket().unwrap();
+        // Fill its backlog: further SYNs are dropped.
+        let mut fillers = Vec::new();
+        let patience = Duration::from_millis(300);
+        while let Ok(filler) = tokio::time::timeout(patience, TcpStream::connect(silent)).await {
+            fillers.push(filler.unwrap());
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let good = listener.local_addr().unwrap();
+        let mut attempts = Vec::new();
+        let (_, peer) = connect(vec![silent, good], Instant::now(), &mut attempts).await.unwrap();
+        assert_eq!(peer, good);
+        assert_eq!((attempts[0].took_ms, attempts[0].error.as_deref()), (None, None));
+        assert!(attempts[1].took_ms.is_some());
+        let waited = attempts[1].started_ms.since(attempts[0].started_ms);
+        assert!(waited.micros() >= 250_000, "{waited}");
+    }
+
+    #[tokio::test]
+    async fn no_answer_at_all_keeps_every_error() {
+        let closed: Vec<SocketAddr> = (0..2)
+            .map(|_| TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap())
+            .collect();
+        let mut attempts = Vec::new();
+        let errors = connect(closed.clone(), Instant::now(), &mut attempts).await.unwrap_err();
+        let failed: Vec<SocketAddr> = errors.iter().map(|(addr, _)| *addr).collect();
+        assert_eq!(failed, closed);
+    }
+}

@@ -165,8 +165,7 @@ fn system_roots() -> RootCertStore {
 fn handshake_failure(error: &io::Error) -> DialFailure {
     let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     if let Some(rustls::Error::InvalidCertificate(why)) = tls {
-        let hint = certificate_hint(why);
-        return failure(DialStep::Tls, "certificate", format!("{why}{hint}"));
+        return failure(DialStep::Tls, "certificate", distrust(why));
     }
     if let Some(rustls::Error::InvalidMessage(_)) = tls {
         let detail = "the upstream did not answer with TLS; if it speaks plain HTTP, dial ws:// \
@@ -194,9 +193,17 @@ fn handshake_failure(error: &io::Error) -> DialFailure {
     }
 }
 
-fn certificate_hint(why: &CertificateError) -> &'static str {
+/// Why a certificate was not accepted, and what helps.
+fn distrust(why: &CertificateError) -> String {
     if matches!(why, CertificateError::UnknownIssuer) {
-        return " (give the issuer's certificate with --upstream-ca)";
+        return "the upstream's certificate is issued by nobody who is trusted; give its issuer's \
+                certificate with --upstream-ca"
+            .to_owned();
     }
-    ""
+    if matches!(why, CertificateError::BadSignature) {
+        return "the upstream's certificate names a trusted issuer, but another key has signed \
+                it; the issuer may have been made anew: give its certificate with --upstream-ca"
+            .to_owned();
+    }
+    format!("the upstream's certificate is not accepted: {why}")
 }
