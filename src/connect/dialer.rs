@@ -113,13 +113,12 @@ impl Dialer {
 
     async fn steps(&self, began: Instant, progress: &mut Progress) -> Result<Stream, DialFailure> {
         let mut raw = match &self.upstream.place {
-            Place::Unix(path) => unix(path).await?,
+            Place::Unix(path) => unix(path, progress).await?,
             Place::Host(_, port) => {
                 let port = self.via.as_ref().map_or(*port, |via| via.port);
                 self.tcp(port, began, progress).await.map_err(|failed| self.blame(failed))?
             }
         };
-        progress.dial.connect_ms = Some(since(began));
         progress.dial.local = Some(raw.local_name());
         if let (Some(via), Place::Host(host, port)) = (&self.via, &self.upstream.place) {
             progress.step = DialStep::Via;
@@ -148,9 +147,11 @@ impl Dialer {
         };
         progress.step = DialStep::Connect;
         let addresses = interleaved(&dial.resolved, port);
+        let resolved = Instant::now();
         let (tcp, peer) = eyeballs::connect(addresses, began, &mut dial.attempts)
             .await
             .map_err(|errors| all_failed(self.addresses.host(), &errors))?;
+        dial.connect_ms = Some(since(resolved));
         dial.peer = Some(peer.to_string());
         let raw = Raw::Tcp(tcp);
         if let Some(every) = self.keepalive
@@ -209,11 +210,13 @@ impl Progress {
     }
 }
 
-async fn unix(path: &Path) -> Result<Raw, DialFailure> {
-    match UnixStream::connect(path).await {
-        Ok(unix) => Ok(Raw::Unix(unix)),
-        Err(error) => Err(connect_failure(&format!("unix:{}", path.display()), &error)),
-    }
+async fn unix(path: &Path, progress: &mut Progress) -> Result<Raw, DialFailure> {
+    let began = Instant::now();
+    let place = format!("unix:{}", path.display());
+    let unix = UnixStream::connect(path).await.map_err(|error| connect_failure(&place, &error))?;
+    progress.dial.connect_ms = Some(since(began));
+    progress.dial.peer = Some(place);
+    Ok(Raw::Unix(unix))
 }
 
 fn no_such_host(host: &str, error: &std::io::Error) -> DialFailure {

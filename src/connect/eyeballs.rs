@@ -64,6 +64,14 @@ mod tests {
 
     use super::*;
 
+    /// A port that nobody listens at, and nobody else can take.
+    fn closed() -> (Socket, SocketAddr) {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        let addr = socket.local_addr().unwrap().as_socket().unwrap();
+        (socket, addr)
+    }
+
     #[tokio::test]
     async fn a_refusal_moves_on_at_once() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -78,10 +86,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_silent_address_is_overtaken() {
-        let hole = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        hole.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        let (hole, silent) = closed();
         hole.listen(0).unwrap();
-        let silent = hole.local_addr().unwrap().as_socket().unwrap();
         // Fill its backlog: further SYNs are dropped.
         let mut fillers = Vec::new();
         let patience = Duration::from_millis(300);
@@ -101,12 +107,11 @@ mod tests {
 
     #[tokio::test]
     async fn no_answer_at_all_keeps_every_error() {
-        let closed: Vec<SocketAddr> = (0..2)
-            .map(|_| TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap())
-            .collect();
+        let (_one, first) = closed();
+        let (_other, second) = closed();
         let mut attempts = Vec::new();
-        let errors = connect(closed.clone(), Instant::now(), &mut attempts).await.unwrap_err();
+        let errors = connect(vec![first, second], Instant::now(), &mut attempts).await.unwrap_err();
         let failed: Vec<SocketAddr> = errors.iter().map(|(addr, _)| *addr).collect();
-        assert_eq!(failed, closed);
+        assert_eq!(failed, [first, second]);
     }
 }

@@ -1,6 +1,6 @@
 //! Dials that arrive, and dials that say why they do not.
 
-use std::{os::unix::fs::PermissionsExt, time::Duration};
+use std::{net::SocketAddr, os::unix::fs::PermissionsExt, time::Duration};
 
 use socket2::{Domain, Socket, Type};
 use tokio::{
@@ -23,6 +23,14 @@ pub(crate) fn failed(dialled: &Dialled) -> (DialStep, &str, &str) {
     assert_eq!(*timed_out, cause == "timeout");
     assert_eq!(dialled.result.as_ref().err(), dialled.dial.failure.as_ref());
     (*step, cause, detail)
+}
+
+/// A port that nobody listens at, and nobody else can take.
+pub(crate) fn closed_port() -> (Socket, SocketAddr) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    let addr = socket.local_addr().unwrap().as_socket().unwrap();
+    (socket, addr)
 }
 
 #[tokio::test]
@@ -51,10 +59,7 @@ async fn an_open_port_is_reached_and_our_own_port_recorded() {
 
 #[tokio::test]
 async fn a_closed_port_refuses() {
-    let addr = {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        listener.local_addr().unwrap()
-    };
+    let (_closed, addr) = closed_port();
     let dialled = dial(&format!("ws://{addr}"), DialSettings::default()).await;
     let (step, cause, detail) = failed(&dialled);
     assert_eq!((step, cause), (DialStep::Connect, "refused"));
@@ -93,21 +98,17 @@ async fn a_name_that_does_not_exist_is_no_such_host() {
 #[tokio::test]
 async fn a_host_that_never_answers_is_given_up_in_time() {
     // A full backlog: the kernel drops further SYNs.
-    let hole = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    hole.bind(&"127.0.0.1:0".parse::<std::net::SocketAddr>().unwrap().into()).unwrap();
+    let (hole, addr) = closed_port();
     hole.listen(0).unwrap();
-    let addr = hole.local_addr().unwrap().as_socket().unwrap();
     let mut fillers = Vec::new();
     let mut full = false;
     for _ in 0..64 {
         let connect = TcpStream::connect(addr);
-        match tokio::time::timeout(Duration::from_millis(300), connect).await {
-            Ok(filler) => fillers.push(filler.unwrap()),
-            Err(_) => {
-                full = true;
-                break;
-            }
-        }
+        let Ok(filler) = tokio::time::timeout(Duration::from_millis(300), connect).await else {
+            full = true;
+            break;
+        };
+        fillers.push(filler.unwrap());
     }
     assert!(full, "{} connections fit into a backlog of 0", fillers.len());
     let settings =
@@ -133,6 +134,7 @@ async fn a_unix_socket_is_reached_or_says_why_not() {
     let open = dial(&url, DialSettings::default()).await;
     assert!(open.result.is_ok());
     assert_eq!(open.dial.local.as_deref(), Some("unix"));
+    assert_eq!(open.dial.peer, Some(url.clone()));
 
     drop(listener);
     let stale = dial(&url, DialSettings::default()).await;

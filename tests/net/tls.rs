@@ -27,7 +27,7 @@ struct Met {
 
 /// Dials a server with this certificate as `host`.
 async fn meet(host: &str, files: &Files, tls: ClientTlsSettings) -> Met {
-    let server = ServerTls::from_files(&files.chain, &files.key, false).unwrap();
+    let server = ServerTls::from_files(&files.chain, &files.key, tls.key_log).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("wss://{host}:{}", listener.local_addr().unwrap().port());
     let serve = async {
@@ -143,6 +143,32 @@ async fn an_address_is_verified_without_a_server_name() {
     assert_eq!(met.dialled.tls.unwrap().sni, None);
 }
 
+#[test]
+fn session_keys_are_logged_when_asked() {
+    const FILE: &str = "SSLKEYLOGFILE";
+    if std::env::var_os(FILE).is_some() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let ca = TestCa::new();
+        let tls = ClientTlsSettings { key_log: true, ..trusting(ca.path()) };
+        let met = runtime.block_on(meet("localhost", &ca.issue("localhost"), tls));
+        assert!(met.dialled.result.is_ok());
+        return;
+    }
+    // The variable is the whole process's, so the test runs again in one of its own.
+    let dir = tempfile::tempdir().unwrap();
+    let keys = dir.path().join("keys");
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "tls::session_keys_are_logged_when_asked"])
+        .env(FILE, &keys)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    let logged = std::fs::read_to_string(&keys).unwrap();
+    let lines = logged.lines().filter(|line| line.starts_with("CLIENT_TRAFFIC_SECRET_0 "));
+    assert_eq!(lines.count(), 2, "one of the server and one of the client");
+}
+
 /// What a dial of `wss://` meets that is not TLS.
 async fn meet_plain(answer: &'static [u8]) -> Dialled {
     let ca = TestCa::new();
@@ -184,7 +210,7 @@ async fn a_client_certificate_is_shown() {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(read_certificates(&ca.path()).unwrap().remove(0)).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider.clone());
+    let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), Arc::clone(&provider));
     let config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()

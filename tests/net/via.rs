@@ -9,7 +9,7 @@ use wstap::{
     session::{DialStep, Via},
 };
 
-use crate::connect::{dial, failed};
+use crate::connect::{closed_port, dial, failed};
 
 /// Bytes that the proxy expects, and its answer to each.
 type Script<'a> = &'a [(&'a [u8], &'a [u8])];
@@ -116,10 +116,7 @@ async fn closing_after(answer: &[u8]) -> Dialled {
 
 #[tokio::test]
 async fn a_proxy_that_is_not_there_is_not_the_upstream() {
-    let addr = {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        listener.local_addr().unwrap()
-    };
+    let (_closed, addr) = closed_port();
     let via = Some(format!("http://{addr}").parse().unwrap());
     let dialled =
         dial("ws://gateway.test:7", DialSettings { via, ..DialSettings::default() }).await;
