@@ -1,4 +1,5 @@
 //! `wstap cert`: the local certificate authority, and where its certificate is.
+#![expect(clippy::doc_markdown, reason = "these comments are the help text")]
 
 use std::io::Write;
 

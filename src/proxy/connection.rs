@@ -14,9 +14,7 @@ use super::recording::{Recording, Tools};
 use super::settings::Route;
 use super::tunnel::{Opening, tunnel};
 use super::watcher::Watcher;
-use crate::accept::{
-    ClientHello, Incoming, ProxyHeaderError, ServerTls, ServerTlsError, read_proxy_header,
-};
+use crate::accept::{ClientHello, Incoming, ProxyHeaderError, ServerTls, read_proxy_header};
 use crate::session::{
     Ending, EndingKind, Event, Finish, Kind, Leg, Note, OpaqueFacts, ProxyHeader, Started, TlsFacts,
 };
@@ -40,9 +38,15 @@ pub(super) struct Listening {
 }
 
 impl Listening {
-    /// Reads the listener's certificate again. The upstream's trust stays as it was.
-    pub(super) fn reload(&self) -> Result<(), ServerTlsError> {
-        self.route.tls.as_ref().map_or(Ok(()), ServerTls::reload)
+    /// Reads the listener's certificate again, and says how that went. The upstream's trust
+    /// stays as it was.
+    pub(super) fn reload(&self) -> String {
+        let name = &self.name;
+        match self.route.tls.as_ref().map(ServerTls::reload) {
+            None => format!("{name} has no certificate to read again"),
+            Some(Ok(())) => format!("certificate of {name} read again"),
+            Some(Err(error)) => format!("certificate of {name} stays as it was: {error}"),
+        }
     }
 }
 

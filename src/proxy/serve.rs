@@ -115,15 +115,7 @@ impl Proxy {
         self.tracker.spawn(async move {
             while let Some(Some(())) = cut.run_until_cancelled(reload.recv()).await {
                 for listening in &all {
-                    match listening.reload() {
-                        Ok(()) => {
-                            console.say(&format!("certificates of {} read again", listening.name))
-                        }
-                        Err(error) => console.say(&format!(
-                            "certificates of {} stay as they were: {error}",
-                            listening.name
-                        )),
-                    }
+                    console.say(&listening.reload());
                 }
             }
         });

@@ -1,4 +1,5 @@
 //! The options of `wstap proxy`, and their way into settings.
+#![expect(clippy::doc_markdown, reason = "these comments are the help text")]
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -96,15 +97,19 @@ struct HeadArgs {
 #[command(next_help_heading = "TLS with clients")]
 struct TlsArgs {
     /// Certificate chain (PEM) for listeners; they are TLS then
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
-    tls_cert: Option<PathBuf>,
+    #[arg(long = "tls-cert", value_name = "FILE", requires = "key")]
+    cert: Option<PathBuf>,
     /// Its key (PEM). Both are read again on SIGHUP
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
-    tls_key: Option<PathBuf>,
+    #[arg(long = "tls-key", value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
     /// Name or address in certificates of the local authority, which tls:// listeners without
     /// --tls-cert get; see `wstap cert`. Repeatable
-    #[arg(long, value_name = "NAME", default_values = ["localhost", "127.0.0.1", "::1"])]
-    tls_name: Vec<String>,
+    #[arg(
+        long = "tls-name",
+        value_name = "NAME",
+        default_values = ["localhost", "127.0.0.1", "::1"]
+    )]
+    names: Vec<String>,
 }
 
 /// How the upstream is dialled
@@ -225,7 +230,7 @@ impl ProxyArgs {
         for (listen, upstream) in self.listen.iter().zip(upstreams) {
             // A certificate without any tls:// listener means: all of them.
             let listen = match listen {
-                ListenSpec::Tcp { addr, .. } if self.tls.tls_cert.is_some() && !any_tls => {
+                ListenSpec::Tcp { addr, .. } if self.tls.cert.is_some() && !any_tls => {
                     ListenSpec::Tcp { addr: *addr, tls: true }
                 }
                 listen => listen.clone(),
@@ -274,12 +279,12 @@ impl HeadArgs {
 
 impl TlsArgs {
     fn server(&self) -> anyhow::Result<ServerTls> {
-        if let (Some(chain), Some(key)) = (&self.tls_cert, &self.tls_key) {
+        if let (Some(chain), Some(key)) = (&self.cert, &self.key) {
             return Ok(ServerTls::from_files(chain, key, key_log())?);
         }
         let authority = Authority::open_or_create(&state_folder()?)
             .context("the local certificate authority; see `wstap cert`")?;
-        Ok(ServerTls::minted(Arc::new(authority), self.tls_name.clone(), key_log())?)
+        Ok(ServerTls::minted(Arc::new(authority), self.names.clone(), key_log())?)
     }
 }
 
