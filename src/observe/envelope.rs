@@ -146,7 +146,7 @@ impl EnvelopeReader {
             return;
         }
         self.state = match (self.state, byte) {
-            (State::Start, b'{') => State::Key,
+            (State::Start, b'{') | (State::After, b',') => State::Key,
             (State::Start, _) => State::NotJson,
             (State::Key, b'"') => {
                 self.text.clear();
@@ -157,13 +157,15 @@ impl EnvelopeReader {
             (State::Value, _) => self.value(byte),
             (State::Literal, b',' | b'}') => {
                 self.literal_ended();
-                return self.structure(byte);
+                if self.state == State::After {
+                    self.structure(byte);
+                }
+                return;
             }
             (State::Literal, _) => {
                 self.text.push(byte);
                 State::Literal
             }
-            (State::After, b',') => State::Key,
             _ => State::Broken,
         };
     }
@@ -284,7 +286,9 @@ mod tests {
 
     fn read(pieces: &[&[u8]]) -> Option<Envelope> {
         let mut reader = EnvelopeReader::default();
-        pieces.iter().for_each(|piece| reader.feed(piece));
+        for piece in pieces {
+            reader.feed(piece);
+        }
         reader.finish(Direction::ServerToClient, 3, 99)
     }
 
@@ -322,6 +326,10 @@ mod tests {
         assert_eq!(
             words(r#"{"type":"req","id":"1:a","method":"health","params":{"id":"no"}}"#),
             ["req", "1:a", "health", "", "", "", ""]
+        );
+        assert_eq!(
+            words(r#"{"type":"res","id":"1","ok":true,"payload":{"type":"no"}}"#),
+            ["res", "1", "", "", "true", "", ""]
         );
         assert_eq!(
             words(

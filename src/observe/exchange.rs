@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::control::Pings;
-use super::reading::{Fate, Finished, Wants};
+use super::reading::{Fate, Finished, Look, Wants};
 use super::{Capture, Message, Output, Settings, facts};
 use crate::session::{Direction, Envelope, Event, HelloFacts, RefusalFacts, Unstored};
 use crate::websocket::{DeflateParams, Opcode};
@@ -63,13 +63,13 @@ impl Exchange {
         };
         let told_nothing =
             self.opening.as_ref().is_some_and(|opening| opening.told_nothing[direction.index()]);
-        let (envelope, facts) = match self.phase {
-            Phase::Unknown => (!told_nothing, !told_nothing),
-            Phase::Opening => (true, true),
-            Phase::Established | Phase::Refused => (true, false),
-            Phase::Generic => (false, false),
+        let look = match self.phase {
+            Phase::Unknown if told_nothing => Look::No,
+            Phase::Unknown | Phase::Opening => Look::Whole,
+            Phase::Established | Phase::Refused => Look::Outside,
+            Phase::Generic => Look::No,
         };
-        Wants { envelope, facts, capture }
+        Wants { look, capture }
     }
 
     /// A message is over, or was given up.
@@ -83,7 +83,7 @@ impl Exchange {
             .envelope
             .take()
             .and_then(|reader| reader.finish(direction, finished.frame, finished.len));
-        if self.phase == Phase::Unknown && finished.wants.envelope {
+        if self.phase == Phase::Unknown && finished.wants.look == Look::Whole {
             let recognised = envelope.as_ref().is_some_and(|found| match direction {
                 Direction::ServerToClient => found.event.as_deref() == Some("connect.challenge"),
                 Direction::ClientToServer => found.method.as_deref() == Some("connect"),
@@ -142,8 +142,9 @@ impl Exchange {
         out: &mut impl Output,
     ) {
         let openclaw = !matches!(self.phase, Phase::Unknown | Phase::Generic);
-        let of_opening =
-            openclaw && finished.wants.facts && self.settings.capture >= Capture::Handshake;
+        let of_opening = openclaw
+            && finished.wants.look == Look::Whole
+            && self.settings.capture >= Capture::Handshake;
         if let Some(envelope) = envelope.filter(|_| openclaw) {
             out.event(Event::Envelope(envelope.clone()));
             if self.phase == Phase::Opening {
@@ -168,13 +169,14 @@ impl Exchange {
         };
         let opening = self.opening.get_or_insert_default();
         match (direction, envelope.kind.as_deref()) {
-            (Direction::ClientToServer, Some("req")) => {
-                if opening.connect_id.is_none() && envelope.method.as_deref() == Some("connect") {
-                    opening.connect_id.clone_from(&envelope.id);
-                    if let Some(frame) = parse() {
-                        let facts = facts::connect(&frame, |secret| out.fingerprint(secret));
-                        out.event(Event::Connect(facts));
-                    }
+            (Direction::ClientToServer, Some("req"))
+                if opening.connect_id.is_none()
+                    && envelope.method.as_deref() == Some("connect") =>
+            {
+                opening.connect_id.clone_from(&envelope.id);
+                if let Some(frame) = parse() {
+                    let facts = facts::connect(&frame, |secret| out.fingerprint(secret));
+                    out.event(Event::Connect(facts));
                 }
             }
             (Direction::ServerToClient, Some("res")) => {

@@ -13,19 +13,27 @@ pub(super) const MAX_JSON: usize = 128 << 10;
 const PIECE: usize = 1024;
 const MAX_INFLATED_PIECE: usize = PIECE * 1040;
 
+/// How far a message is looked into, whatever is captured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    No,
+    /// Its envelope is read.
+    Outside,
+    /// It may be part of the opening exchange, whose facts need the whole.
+    Whole,
+}
+
 /// What is wanted of a message.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Wants {
-    pub(super) envelope: bool,
-    /// The exchange is read from it.
-    pub(super) facts: bool,
+    pub(super) look: Look,
     /// Capture asks for it, whatever the session is.
     pub(super) capture: bool,
 }
 
 impl Wants {
     pub(super) const fn nothing(self) -> bool {
-        !self.envelope && !self.facts && !self.capture
+        matches!(self.look, Look::No) && !self.capture
     }
 }
 
@@ -82,7 +90,7 @@ impl Reading {
         wants: Wants,
         message_limit: usize,
     ) -> Self {
-        let keeps = wants.facts || wants.capture;
+        let keeps = wants.look == Look::Whole || wants.capture;
         Self {
             frame,
             opcode: header.opcode(),
@@ -90,7 +98,7 @@ impl Reading {
             mask: header.mask,
             fin: header.fin(),
             compressed: false,
-            envelope: wants.envelope.then(EnvelopeReader::default),
+            envelope: (wants.look != Look::No).then(EnvelopeReader::default),
             utf8: Utf8::default(),
             body: Vec::new(),
             limit: if keeps { message_limit.max(MAX_JSON) } else { 0 },
@@ -203,7 +211,7 @@ impl Reading {
         let first = plain.iter().find(|byte| !byte.is_ascii_whitespace());
         if self.body.is_empty() && first.is_some_and(|byte| !matches!(byte, b'{' | b'[')) {
             // No JSON: no facts are in it, and its beginning is as good as the whole.
-            self.limit = if self.wants.capture { self.message_limit } else { 0 };
+            self.limit = self.limit.min(self.message_limit);
         }
         let room = self.limit.saturating_sub(self.body.len()).min(plain.len());
         self.body.extend_from_slice(&plain[..room]);

@@ -59,7 +59,9 @@ mod tests {
 
     fn valid(pieces: &[&[u8]]) -> bool {
         let mut utf8 = Utf8::default();
-        pieces.iter().for_each(|piece| utf8.feed(piece));
+        for piece in pieces {
+            utf8.feed(piece);
+        }
         utf8.is_valid()
     }
 

@@ -17,7 +17,9 @@ impl FingerprintKey {
     /// The first eight hex digits of the value's HMAC-SHA256.
     pub fn fingerprint(&self, value: &[u8]) -> String {
         let tag = hmac::sign(&self.0, value);
-        tag.as_ref().iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+        tag.as_ref()
+            .first_chunk()
+            .map_or_else(String::new, |first| format!("{:08x}", u32::from_be_bytes(*first)))
     }
 }
 

@@ -36,14 +36,13 @@ pub(super) fn replace_known(value: &mut Value, found: &mut Found<'_>) {
 
 fn below(value: &mut Value, path: &str, secret: bool, found: &mut Found<'_>) {
     match value {
-        Value::Null | Value::Bool(_) => {}
         Value::String(text) if secret => *text = found.take(path, text),
         Value::String(text) => *text = scrub::scrubbed(text, found),
         Value::Number(number) if secret => {
             let taken = found.take(path, &number.to_string());
             *value = Value::String(taken);
         }
-        Value::Number(_) => {}
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
         Value::Array(items) => {
             for item in items {
                 below(item, path, secret, found);
@@ -59,7 +58,7 @@ fn below(value: &mut Value, path: &str, secret: bool, found: &mut Found<'_>) {
 }
 
 fn secret_below(path: &str, secret: bool, key: &str, item: &Value) -> bool {
-    let in_auth = path == "auth" || path.ends_with(".auth");
+    let in_auth = path.rsplit('.').next() == Some("auth");
     let is_fact = AUTH_FACTS.contains(&key);
     if in_auth && path != "params.auth" && is_fact {
         return false;

@@ -77,12 +77,11 @@ fn assignment(text: &str, at: usize) -> Option<Hit> {
     if !names::text_key(name) {
         return None;
     }
-    let span = match quoted {
-        Some(inside) => inside,
-        None => {
-            let from = skip_spaces(bytes, at + 1);
-            from..end_of(bytes, from, |byte| matches!(byte, b'&' | b'#' | b',' | b';' | b')'))
-        }
+    let span = if let Some(inside) = quoted {
+        inside
+    } else {
+        let from = skip_spaces(bytes, at + 1);
+        from..end_of(bytes, from, |byte| matches!(byte, b'&' | b'#' | b',' | b';' | b')'))
     };
     Some(Hit { field: format!("text:{name}"), span })
 }
@@ -122,16 +121,15 @@ fn statement(text: &str, at: usize) -> Option<Hit> {
     if !names::text_key(name) {
         return None;
     }
-    let span = match quote_after(bytes, at + 1) {
-        Some(inside) => inside,
-        None => {
-            let from = skip_spaces(bytes, at + 1);
-            let span = from..end_of(bytes, from, |byte| matches!(byte, b',' | b';' | b')' | b'}'));
-            if !looks_random(text.get(span.clone())?) {
-                return None;
-            }
-            span
+    let span = if let Some(inside) = quote_after(bytes, at + 1) {
+        inside
+    } else {
+        let from = skip_spaces(bytes, at + 1);
+        let span = from..end_of(bytes, from, |byte| matches!(byte, b',' | b';' | b')' | b'}'));
+        if !looks_random(text.get(span.clone())?) {
+            return None;
         }
+        span
     };
     Some(Hit { field: format!("text:{name}"), span })
 }

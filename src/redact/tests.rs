@@ -186,8 +186,8 @@ fn outputs(token: &str, place: usize, around: (&str, &str)) -> Vec<String> {
 
     let redactor = redactor();
     let mut secrets = Secrets::default();
-    let percent: String = token.bytes().map(|byte| format!("%{byte:02X}")).collect();
-    let json: String = token.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
+    let percent = token.bytes().fold(String::new(), |text, byte| format!("{text}%{byte:02X}"));
+    let json = token.bytes().fold(String::new(), |text, byte| format!("{text}\\u{byte:04x}"));
     let quoted = serde_json::to_string(token).unwrap();
     let heads = [
         format!("GET / HTTP/1.1\r\nAuthorization: Bearer {token}\r\n\r\n"),
