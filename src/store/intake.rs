@@ -31,7 +31,11 @@ impl Recorder {
     ) -> Result<(Self, Writer), StoreError> {
         let intake = Arc::new(Intake::new(settings.limits));
         let writer = Writer::start(path, tap, settings.retention, Arc::clone(&intake))?;
-        Ok((Self { intake }, writer))
+        Ok((Self::of(intake), writer))
+    }
+
+    pub(super) const fn of(intake: Arc<Intake>) -> Self {
+        Self { intake }
     }
 
     /// Announces a session. Its row appears with its first event.

@@ -200,7 +200,9 @@ impl Runs<'_> {
                 minimal: bits & NOT_MINIMAL == 0,
             });
         }
+        // No read holds more: a larger count is damage, and would overflow sums.
         let count = if flags & REPEAT == 0 { 1 } else { take(&mut self.items)? };
+        let count = u64::from(u32::try_from(count).ok()?);
         Some(FrameRun { shape: self.shape?, len, count })
     }
 }

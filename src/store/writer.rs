@@ -27,6 +27,8 @@ const LARGE: usize = 8 << 20;
 const HELD: usize = 32 << 20;
 /// From a failed commit to the next attempt.
 const RETRY: Duration = Duration::from_secs(1);
+/// Items for which memory is kept.
+const ITEMS: usize = 1024;
 /// How long closing waits for the last commit.
 const CLOSE: Duration = Duration::from_secs(10);
 
@@ -49,17 +51,7 @@ impl Writer {
         tap::bury(&connection)?;
         let tap = tap::register(&connection, info)?;
         let (tell, done) = mpsc::channel();
-        let task = Task {
-            connection,
-            tap,
-            intake: Arc::clone(&intake),
-            batch: Batch::default(),
-            spare: Vec::new(),
-            upkeep: Upkeep::new(retention),
-            urgent_at: None,
-            later_at: None,
-            failing: None,
-        };
+        let task = Task::new(connection, tap, Arc::clone(&intake), retention);
         let thread = thread::Builder::new()
             .name("store".to_owned())
             .spawn(move || {
@@ -111,6 +103,20 @@ struct Failing {
 }
 
 impl Task {
+    fn new(connection: Connection, tap: i64, intake: Arc<Intake>, retention: Retention) -> Self {
+        Self {
+            connection,
+            tap,
+            intake,
+            batch: Batch::default(),
+            spare: Vec::new(),
+            upkeep: Upkeep::new(retention),
+            urgent_at: None,
+            later_at: None,
+            failing: None,
+        }
+    }
+
     fn run(mut self) {
         self.intake.attach();
         loop {
@@ -187,6 +193,7 @@ impl Task {
             warn!(%reason, "the store could not be tidied");
         }
         self.intake.trim();
+        self.spare.shrink_to(ITEMS);
     }
 
     fn wait(&self) {
@@ -214,3 +221,6 @@ impl Task {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,74 @@
-//! Tests.
+//! Old sessions go, open ones and the newest stay, and the file becomes smaller.
+
+use super::*;
+use crate::store::{TapInfo, schema};
+
+/// Sessions of 20 kB each, one an hour, the last one just now; the third one is open.
+fn filled(sessions: i64) -> (tempfile::TempDir, Connection, i64) {
+    let folder = tempfile::tempdir().unwrap();
+    let connection = schema::open(&folder.path().join("store.db")).unwrap();
+    let tap = tap::register(&connection, &TapInfo::default()).unwrap();
+    for n in 1..=sessions {
+        let started = tap::now().0 - (sessions - n) * 3_600_000_000;
+        connection
+            .execute(
+                "INSERT INTO sessions (row, id, tap, started_us, duration_us, kind, state)
+                 VALUES (?1, ?1, ?2, ?3, 0, 'http', ?4)",
+                params![n, tap, started, if n == 3 { "open" } else { "ended" }],
+            )
+            .unwrap();
+        for table in ["events", "frames"] {
+            let sql = format!("INSERT INTO {table} VALUES (?1, zeroblob(10000))");
+            connection.execute(&sql, [n << COMMIT_BITS]).unwrap();
+        }
+    }
+    (folder, connection, tap)
+}
+
+fn round(retention: Retention, connection: &mut Connection, tap: i64) -> usize {
+    let mut upkeep = Upkeep::new(retention);
+    let mut steps = 0;
+    loop {
+        upkeep.step(connection, tap).unwrap();
+        steps += 1;
+        if upkeep.stage == Stage::Beat {
+            return steps;
+        }
+    }
+}
+
+fn rows(connection: &Connection, sql: &str) -> Vec<i64> {
+    let mut statement = connection.prepare(sql).unwrap();
+    statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+}
+
+#[test]
+fn sessions_that_are_too_old_are_deleted_with_their_rows() {
+    let (_folder, mut connection, tap) = filled(10);
+    let age = Duration::from_secs(4 * 3600 + 1800);
+    round(Retention { max_age: Some(age), max_bytes: None }, &mut connection, tap);
+    let left = [3, 6, 7, 8, 9, 10];
+    assert_eq!(rows(&connection, "SELECT row FROM sessions ORDER BY row"), left);
+    let parts = left.map(|row| row << COMMIT_BITS);
+    assert_eq!(rows(&connection, "SELECT row FROM events ORDER BY row"), parts);
+    assert_eq!(rows(&connection, "SELECT row FROM frames ORDER BY row"), parts);
+}
+
+#[test]
+fn a_store_that_is_too_large_shrinks_on_disk() {
+    let (folder, mut connection, tap) = filled(400);
+    let max = 2_000_000;
+    let steps = round(Retention { max_age: None, max_bytes: Some(max) }, &mut connection, tap);
+    assert!(steps > 6, "{steps} steps are not small");
+    let size = std::fs::metadata(folder.path().join("store.db")).unwrap().len();
+    assert!((200_000..=max).contains(&size), "{size} bytes");
+    let left = rows(&connection, "SELECT row FROM sessions ORDER BY row");
+    assert!(left.contains(&3) && left.contains(&400) && !left.contains(&4));
+}
+
+#[test]
+fn without_limits_everything_stays() {
+    let (_folder, mut connection, tap) = filled(5);
+    round(Retention::default(), &mut connection, tap);
+    assert_eq!(rows(&connection, "SELECT count(*) FROM sessions"), [5]);
+}
