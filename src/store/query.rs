@@ -9,6 +9,7 @@ mod frames;
 mod open;
 mod totals;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use rusqlite::{OptionalExtension, Row};
@@ -18,6 +19,7 @@ pub use filter::{Filter, Listed};
 pub use follow::Follow;
 pub use frames::Frames;
 
+use self::filter::Among;
 use self::open::Opened;
 use super::schema::COMMIT_BITS;
 use super::tap::{Life, Tap};
@@ -92,7 +94,7 @@ impl Reader {
 
     /// The sessions that fit, newest last.
     pub fn list(&self, filter: &Filter) -> Result<Vec<Listed>, StoreError> {
-        filter.run(&self.opened.connection, &self.silent_taps()?)
+        self.list_among(Among::All, filter)
     }
 
     /// The session whose id starts with `prefix`, in any case.
@@ -125,7 +127,8 @@ impl Reader {
     /// Everything known of one session.
     pub fn record(&self, id: SessionId) -> Result<Record, FindError> {
         let place = self.place(id)?;
-        let Some(listed) = self.listed(place)? else { return Err(not_found(id)) };
+        let mut listed = self.list_among(Among::One(place.row), &Filter::default())?;
+        let Some(listed) = listed.pop() else { return Err(not_found(id)) };
         let mut record = Record::new(id, listed.started_at);
         let mut counted = [false; 2];
         self.each_event(place, |timed| {
@@ -228,9 +231,21 @@ impl Reader {
             .ok_or_else(|| not_found(id))
     }
 
-    fn listed(&self, place: Place) -> Result<Option<Listed>, StoreError> {
-        let filter = Filter { row: Some(place.row), ..Filter::default() };
-        Ok(self.list(&filter)?.pop())
+    fn list_among(&self, among: Among, filter: &Filter) -> Result<Vec<Listed>, StoreError> {
+        filter.run(&self.opened.connection, &self.silent_taps()?, among)
+    }
+
+    /// The rows of sessions that are open and may still end.
+    fn open_rows(&self) -> Result<BTreeSet<i64>, StoreError> {
+        let silent = self.silent_taps()?;
+        let mut statement = self
+            .opened
+            .connection
+            .prepare_cached("SELECT row, tap FROM sessions WHERE state = 'open'")?;
+        let rows: Vec<(i64, i64)> = statement
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<rusqlite::Result<_>>()?;
+        Ok(rows.iter().filter(|(_, tap)| !silent.contains(tap)).map(|(row, _)| *row).collect())
     }
 
     fn frames_at(&self, place: Place) -> Frames<'_> {

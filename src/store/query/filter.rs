@@ -26,8 +26,14 @@ pub struct Filter {
     pub state: Option<State>,
     /// At most so many, the newest.
     pub limit: Option<usize>,
-    pub(super) row: Option<i64>,
-    pub(super) rows_after: Option<i64>,
+}
+
+/// Among which rows is looked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Among {
+    All,
+    One(i64),
+    After(i64),
 }
 
 /// A session as it stands in a list.
@@ -61,6 +67,7 @@ impl Filter {
         &self,
         connection: &Connection,
         silent: &[i64],
+        among: Among,
     ) -> Result<Vec<Listed>, StoreError> {
         let mut query = Query::default();
         let state = state_sql(silent);
@@ -68,8 +75,11 @@ impl Filter {
             "CASE WHEN {state} = 'open' THEN max(duration_us, {} - started_us) ELSE duration_us END",
             tap::now().0
         );
-        query.add("row = ?", self.row);
-        query.add("row > ?", self.rows_after);
+        match among {
+            Among::All => {}
+            Among::One(row) => query.add("row = ?", Some(row)),
+            Among::After(row) => query.add("row > ?", Some(row)),
+        }
         query.add("started_us >= ?", self.since.map(|wall| wall.0));
         query.add("started_us < ?", self.until.map(|wall| wall.0));
         query.add("origin = ?", self.origin.clone());

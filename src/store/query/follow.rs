@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use super::filter::Among;
 use super::{Filter, Listed, Reader};
-use crate::session::State;
 use crate::store::StoreError;
 
 /// Sees what changes in a store. Between two looks it holds nothing open.
@@ -21,18 +21,11 @@ pub struct Follow<'r> {
 
 impl<'r> Follow<'r> {
     pub(super) fn from_now(reader: &'r Reader, filter: Filter) -> Result<Self, StoreError> {
+        let transaction = reader.opened.connection.unchecked_transaction()?;
         let version = version(reader)?;
-        let top = reader.opened.connection.query_row(
-            "SELECT coalesce(max(row), 0) FROM sessions",
-            [],
-            |row| row.get(0),
-        )?;
-        let open = reader
-            .list(&Filter { state: Some(State::Open), ..Filter::default() })?
-            .iter()
-            .map(|listed| listed.row)
-            .collect();
-        Ok(Self { reader, filter, version, top, open })
+        let (top, open) = (newest(reader)?, reader.open_rows()?);
+        transaction.finish()?;
+        Ok(Self { reader, filter: Filter { limit: None, ..filter }, version, top, open })
     }
 
     /// Sessions that fit and began or ended since the last look; those that began and ended are
@@ -42,28 +35,26 @@ impl<'r> Follow<'r> {
         if version == self.version {
             return Ok(Vec::new());
         }
-        self.version = version;
+        // One view of the file, or a session could end between two questions and be told twice.
+        let transaction = self.reader.opened.connection.unchecked_transaction()?;
+        let open = self.reader.open_rows()?;
         let mut changed = Vec::new();
-        for row in self.open.clone() {
-            let one = Filter { row: Some(row), ..Filter::default() };
-            let ended = self.reader.list(&one)?.pop().is_none_or(|l| l.state != State::Open);
-            if ended {
-                self.open.remove(&row);
-                changed
-                    .extend(self.reader.list(&Filter { row: Some(row), ..self.filter.clone() })?);
-            }
+        for row in self.open.difference(&open) {
+            changed.extend(self.reader.list_among(Among::One(*row), &self.filter)?);
         }
-        let begun = Filter { rows_after: Some(self.top), ..Filter::default() };
-        for listed in self.reader.list(&begun)? {
-            self.top = self.top.max(listed.row);
-            if listed.state == State::Open {
-                self.open.insert(listed.row);
-            }
-        }
-        let begun = Filter { rows_after: begun.rows_after, ..self.filter.clone() };
-        changed.extend(self.reader.list(&begun)?);
+        changed.extend(self.reader.list_among(Among::After(self.top), &self.filter)?);
+        let top = newest(self.reader)?;
+        transaction.finish()?;
+        self.open = open;
+        self.top = top;
+        self.version = version;
         Ok(changed)
     }
+}
+
+fn newest(reader: &Reader) -> Result<i64, StoreError> {
+    let sql = "SELECT coalesce(max(row), 0) FROM sessions";
+    Ok(reader.opened.connection.query_row(sql, [], |row| row.get(0))?)
 }
 
 fn version(reader: &Reader) -> Result<i64, StoreError> {
