@@ -42,7 +42,7 @@ fn settle() {
     loop {
         std::thread::sleep(Duration::from_millis(700));
         let now = writer_cpu();
-        if now - before < Duration::from_millis(1) {
+        if now.saturating_sub(before) < Duration::from_millis(1) {
             return;
         }
         before = now;
@@ -129,14 +129,12 @@ fn frames(criterion: &mut Criterion) {
                 let due = Duration::from_millis(step + 1);
                 std::thread::sleep(due.saturating_sub(start.elapsed()));
             }
-            writer_cpu() - before
+            writer_cpu().saturating_sub(before)
         });
     });
     group.finish();
     writer.close().expect("the writer ends");
     let path = folder.path().join("store.db");
-    let bytes = fs::metadata(&path).expect("the store").len();
-    println!("{sent} frames in {bytes} bytes");
     let reader = Reader::open(&path).expect("the store");
     let stored: u64 = (1..=SESSIONS)
         .filter_map(|bits| reader.record(SessionId::from_bits(bits)).ok())
@@ -166,7 +164,7 @@ fn sessions(criterion: &mut Criterion) {
                 let due = Duration::from_millis(step + 1);
                 std::thread::sleep(due.saturating_sub(start.elapsed()));
             }
-            writer_cpu() - before
+            writer_cpu().saturating_sub(before)
         });
     });
     group.bench_function("handing over one short session", |bencher| {

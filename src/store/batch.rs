@@ -24,9 +24,14 @@ pub(super) struct Open {
     /// Whether the columns differ from the row.
     pub(super) changed: bool,
     pub(super) pending: Pending,
-    /// In which of the batch's lists it stands.
-    is_now: bool,
-    is_later: bool,
+    listed: InLists,
+}
+
+/// In which of the batch's lists a session stands.
+#[derive(Clone, Copy, Debug, Default)]
+struct InLists {
+    now: bool,
+    later: bool,
 }
 
 /// What is not in the file yet.
@@ -120,7 +125,7 @@ impl Batch {
             open.row = Some(*row);
             open.changed = false;
             open.columns.texts = None;
-            open.is_now = false;
+            open.listed.now = false;
             open.event_rows += u32::from(!open.pending.lines.is_empty());
             open.frame_rows += u32::from(!open.pending.groups.is_empty());
             let pending = std::mem::take(&mut open.pending);
@@ -134,7 +139,7 @@ impl Batch {
         if all {
             for key in self.later.drain(..) {
                 if let Some(open) = self.open.get_mut(&key) {
-                    open.is_later = false;
+                    open.listed.later = false;
                 }
             }
         }
@@ -181,8 +186,7 @@ impl Batch {
             frame_rows: 0,
             changed: true,
             pending: Pending::default(),
-            is_now: false,
-            is_later: false,
+            listed: InLists::default(),
         };
         self.open.insert(key, open);
     }
@@ -247,18 +251,19 @@ impl Batch {
 
     fn wait(&mut self, key: SessionKey, urgent: bool) {
         let Some(open) = self.open.get_mut(&key) else { return };
-        if urgent && !open.is_now {
-            open.is_now = true;
+        if urgent && !open.listed.now {
+            open.listed.now = true;
             self.now.push(key);
-        } else if !urgent && !open.is_now && !open.is_later {
-            open.is_later = true;
+        } else if !urgent && !open.listed.now && !open.listed.later {
+            open.listed.later = true;
             self.later.push(key);
         }
     }
 
     fn due(&self, all: bool) -> Vec<SessionKey> {
         let later: &[SessionKey] = if all { &self.later } else { &[] };
-        let only_later = |key: &&SessionKey| self.open.get(key).is_some_and(|open| !open.is_now);
+        let only_later =
+            |key: &&SessionKey| self.open.get(key).is_some_and(|open| !open.listed.now);
         self.now.iter().chain(later.iter().filter(only_later)).copied().collect()
     }
 

@@ -69,7 +69,7 @@ impl Columns {
             | Event::TlsFailed { .. }
             | Event::Refusal(_) => self.blemished = true,
             Event::Ending(ending) => {
-                self.ending = self.ending.or(Some(ending.kind.name()));
+                self.ending = self.ending.or_else(|| Some(ending.kind.name()));
                 self.failed |= self.kind == Kind::Opaque && is_failure(&ending.kind);
             }
             Event::Finished(finish) => self.finish(finish),

@@ -97,6 +97,7 @@ struct Queue {
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are events; a box for each costs more")]
 pub(super) enum Item {
     Begin { key: SessionKey, id: SessionId, started_at: Wall },
     Event { key: SessionKey, timed: Timed },

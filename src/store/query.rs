@@ -207,7 +207,7 @@ impl Reader {
             let info: String = row.get(11)?;
             Ok(TapRow {
                 alive: tap.life() == Life::Alive,
-                tap: tap.tap,
+                tap: tap.number,
                 pid: row.get(8)?,
                 started_at: Wall(row.get(9)?),
                 ended_at: row.get::<_, Option<i64>>(10)?.map(Wall),
@@ -273,7 +273,7 @@ impl Reader {
                 Life::Alive => false,
                 Life::Dead | Life::Elsewhere => true,
             })
-            .map(|tap| tap.tap)
+            .map(|tap| tap.number)
             .collect())
     }
 }

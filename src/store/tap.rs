@@ -15,10 +15,10 @@ pub struct TapInfo {
 }
 
 /// How often a running tap says that it is there.
-pub(super) const HEARTBEAT: Duration = Duration::from_secs(60);
+pub(super) const HEARTBEAT: Duration = Duration::from_mins(1);
 
 /// A tap that cannot be looked up by its process counts as alive for this long after it was seen.
-const SILENT: Duration = Duration::from_secs(3 * 60);
+const SILENT: Duration = Duration::from_mins(3);
 
 /// A process, so that no other one is ever taken for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,7 +63,7 @@ pub(super) enum Life {
 /// One row of `taps`, as far as life and death need it.
 #[derive(Clone, Debug)]
 pub(super) struct Tap {
-    pub(super) tap: i64,
+    pub(super) number: i64,
     process: Process,
     seen: Wall,
     ended: bool,
@@ -75,7 +75,7 @@ impl Tap {
 
     pub(super) fn of(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
-            tap: row.get(0)?,
+            number: row.get(0)?,
             process: Process {
                 host: row.get(1)?,
                 boot: row.get(2)?,
@@ -161,7 +161,7 @@ pub(super) fn bury(connection: &Connection) -> rusqlite::Result<()> {
     for tap in Tap::with_open_sessions(connection)? {
         match tap.life() {
             Life::Alive | Life::Elsewhere => {}
-            Life::Dead => interrupt(connection, tap.tap)?,
+            Life::Dead => interrupt(connection, tap.number)?,
         }
     }
     Ok(())
@@ -175,7 +175,7 @@ fn interrupt(connection: &Connection, tap: i64) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// When the process of this id started, in clock ticks since boot (proc_pid_stat(5), field 22).
+/// When the process of this id started, in clock ticks since boot (`proc_pid_stat(5)`, field 22).
 fn started(pid: u32) -> Option<i64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The command's name, in parentheses, may hold anything.
@@ -197,7 +197,7 @@ mod tests {
     use super::*;
 
     fn tap(process: Process) -> Tap {
-        Tap { tap: 1, process, seen: Wall(0), ended: false }
+        Tap { number: 1, process, seen: Wall(0), ended: false }
     }
 
     const LATER: Wall = Wall(3_600_000_000);
@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn the_end_of_a_kernel_ends_its_taps() {
         let own = Process::own();
-        let here = Process { host: Some("here".into()), ..own.clone() };
+        let here = Process { host: Some("here".into()), ..own };
         let before = Process { boot: Some("another".into()), ..here.clone() };
         assert_eq!(tap(before).life_seen_from(&here, LATER), Life::Dead);
     }

@@ -76,7 +76,7 @@ fn every_event_comes_back_as_it_was() {
     let all: Vec<Timed> = (0..).zip(samples()).map(timed).collect();
     let mut lines = Vec::new();
     assert!(all.iter().all(|timed| put_line(&mut lines, timed)));
-    assert_eq!(lines.iter().filter(|byte| **byte == b'\n').count(), all.len());
+    assert_eq!(str::from_utf8(&lines).unwrap().lines().count(), all.len());
     assert_eq!(events(&lines).collect::<Vec<_>>(), all);
 }
 

@@ -1,7 +1,6 @@
 //! Three ways to open a store for reading: as it is written, as it lies on a read-only medium, and
 //! from a copy when such a medium also holds a write-ahead log.
 
-use std::fmt::Write as _;
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -65,16 +64,16 @@ fn is_read_only(error: &rusqlite::Error) -> bool {
 
 /// A `file:` URI, every byte but the plainest written in percent.
 fn uri(path: &Path, how: &str) -> String {
-    let mut uri = "file:".to_owned();
-    for byte in path.as_os_str().as_encoded_bytes() {
-        if byte.is_ascii_alphanumeric() || b"/-_.".contains(byte) {
-            uri.push(char::from(*byte));
-        } else {
-            // Writing to a String does not fail.
-            let _ = write!(uri, "%{byte:02x}");
-        }
-    }
-    uri + "?" + how
+    let bytes = path.as_os_str().as_encoded_bytes().iter();
+    let escaped: String = bytes
+        .map(|byte| match byte {
+            b'/' | b'-' | b'_' | b'.' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => {
+                char::from(*byte).to_string()
+            }
+            other => format!("%{other:02x}"),
+        })
+        .collect();
+    format!("file:{escaped}?{how}")
 }
 
 fn log_of(path: &Path) -> PathBuf {

@@ -39,7 +39,9 @@ proptest! {
         let mut last = Offset(0);
         let mut encoder = GroupEncoder::default();
         for (head, runs) in &groups {
-            runs.iter().for_each(|run| encoder.push(*run));
+            for run in runs {
+                encoder.push(*run);
+            }
             put_group(&mut blob, last, *head, encoder.items());
             last = head.at;
             encoder.clear();

@@ -45,7 +45,7 @@ fn rows(connection: &Connection, sql: &str) -> Vec<i64> {
 #[test]
 fn sessions_that_are_too_old_are_deleted_with_their_rows() {
     let (_folder, mut connection, tap) = filled(10);
-    let age = Duration::from_secs(4 * 3600 + 1800);
+    let age = Duration::from_mins(270);
     round(Retention { max_age: Some(age), max_bytes: None }, &mut connection, tap);
     let left = [3, 6, 7, 8, 9, 10];
     assert_eq!(rows(&connection, "SELECT row FROM sessions ORDER BY row"), left);
