@@ -10,6 +10,7 @@
 
 mod batch;
 mod blocks;
+mod checkpoint;
 mod columns;
 mod commit;
 mod intake;

@@ -231,7 +231,10 @@ impl Batch {
         put_group(&mut pending.groups, pending.last_group, entry.head, entry.items);
         pending.last_group = entry.head.at;
         self.bytes += pending.groups.len() - before;
-        self.wait(entry.key, false);
+        if !open.listed.now && !open.listed.later {
+            open.listed.later = true;
+            self.later.push(entry.key);
+        }
     }
 
     fn lost(&mut self, lost: Lost) {

@@ -8,11 +8,13 @@ use std::thread;
 
 use super::SessionKey;
 use super::keys::ByKey;
-use super::records::{GroupEncoder, GroupHead};
-use crate::session::{Direction, Gap, Offset};
+use super::records::{GroupEncoder, GroupHead, Groups, put, put_group, take};
+use crate::session::{Gap, Offset};
 
 /// A block leaves when this many bytes are in it.
 const BLOCK: usize = 64 << 10;
+/// The most that a group takes beside its items: four varints.
+const HEADER: usize = 40;
 /// Empty blocks that are kept for the next ones.
 const SPARE: usize = 32;
 /// Sessions whose losses are counted one by one; those of more sessions are counted together.
@@ -169,44 +171,22 @@ pub(super) struct Entry<'a> {
     pub(super) items: &'a [u8],
 }
 
-const HEADER: usize = 8 + 8 + 8 + 1 + 4;
-
 impl<'a> Entry<'a> {
     pub(super) fn all(mut block: &'a [u8]) -> impl Iterator<Item = Self> {
         std::iter::from_fn(move || Self::read(&mut block))
     }
 
     fn write(&self, block: &mut Vec<u8>) {
-        let mut header = [0; HEADER];
-        header[..8].copy_from_slice(&self.key.0.to_le_bytes());
-        header[8..16].copy_from_slice(&self.head.at.0.to_le_bytes());
-        header[16..24].copy_from_slice(&self.head.first_frame.to_le_bytes());
-        header[24] = u8::from(self.head.direction == Direction::ServerToClient);
-        let len = u32::try_from(self.items.len()).unwrap_or_default();
-        header[25..].copy_from_slice(&len.to_le_bytes());
-        block.extend_from_slice(&header);
-        block.extend_from_slice(self.items);
+        put(block, self.key.0);
+        put_group(block, Offset(0), self.head, self.items);
     }
 
     fn read(block: &mut &'a [u8]) -> Option<Self> {
-        let (key, rest) = block.split_first_chunk()?;
-        let (at, rest) = rest.split_first_chunk()?;
-        let (first_frame, rest) = rest.split_first_chunk()?;
-        let (&[down], rest) = rest.split_first_chunk()?;
-        let (len, rest) = rest.split_first_chunk()?;
-        let len = usize::try_from(u32::from_le_bytes(*len)).ok()?;
-        let (items, rest) = rest.split_at_checked(len)?;
-        *block = rest;
-        let head = GroupHead {
-            direction: if down == 0 {
-                Direction::ClientToServer
-            } else {
-                Direction::ServerToClient
-            },
-            at: Offset(u64::from_le_bytes(*at)),
-            first_frame: u64::from_le_bytes(*first_frame),
-        };
-        Some(Self { key: SessionKey(u64::from_le_bytes(*key)), head, items })
+        let key = SessionKey(take(block)?);
+        let mut groups = Groups::of(block);
+        let group = groups.next()?;
+        *block = groups.rest();
+        Some(Self { key, head: group.head, items: group.items() })
     }
 }
 

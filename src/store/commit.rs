@@ -27,18 +27,23 @@ const INSERT_FRAMES: &str = "INSERT INTO frames (row, groups) VALUES (?1, ?2)";
 const INSERT_GAP: &str = "
 INSERT INTO gaps (tap, until_us, sessions, events, frames) VALUES (?1, ?2, ?3, ?4, ?5)";
 
-/// Writes the sessions that are due. The batch is as before when this fails.
+/// What a row takes beside its blob, with its share of indexes and pages written again.
+const ROW: usize = 1024;
+
+/// Writes the sessions that are due, and says about how many bytes that took. The batch is as
+/// before when this fails.
 pub(super) fn commit(
     connection: &mut Connection,
     tap: i64,
     batch: &mut Batch,
     all: bool,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<usize> {
+    let before = batch.bytes();
     let keys = batch.seal(all);
     match write(connection, tap, batch, &keys) {
         Ok(rows) => {
             batch.written(&rows, all);
-            Ok(())
+            Ok(before.saturating_sub(batch.bytes()) + rows.len() * ROW)
         }
         Err(error) => {
             batch.unwritten(&keys);
@@ -93,7 +98,10 @@ impl Statements<'_> {
     fn session(&mut self, tap: i64, open: &Open) -> rusqlite::Result<i64> {
         let row = match open.row {
             Some(row) => {
-                if open.changed {
+                // Frames alone change nothing but the duration, which is only of interest when
+                // the end is never seen.
+                let frames = !open.pending.groups.is_empty();
+                if open.changed || (frames && open.frame_rows.is_multiple_of(16)) {
                     self.update(row, open)?;
                 }
                 row

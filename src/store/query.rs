@@ -144,6 +144,8 @@ impl Reader {
         if counted != [true; 2] && listed.state != State::Ended {
             let totals = totals::of(self.frames_at(place))?;
             for direction in Direction::BOTH.into_iter().filter(|d| !counted[d.index()]) {
+                let last = totals.of(direction).last_byte.unwrap_or_default();
+                record.duration_ms = record.duration_ms.max(last);
                 let live = record.frames.of_mut(direction);
                 let not_websocket_from = live.not_websocket_from;
                 live.clone_from(totals.of(direction));

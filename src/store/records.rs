@@ -154,6 +154,11 @@ impl<'a> Groups<'a> {
         Self { blob, last: Offset(0) }
     }
 
+    /// The bytes that were not read yet.
+    pub(super) const fn rest(&self) -> &'a [u8] {
+        self.blob
+    }
+
     fn read(&mut self) -> Option<Group<'a>> {
         let (zigzag, direction) = take_flagged::<1>(&mut self.blob)?;
         let delta = (zigzag >> 1) ^ (zigzag & 1).wrapping_neg();
@@ -235,7 +240,7 @@ fn put_flagged<const BITS: u32>(out: &mut Vec<u8>, value: u64, flags: u8) {
 
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "the low bits are what is wanted")]
-fn put(out: &mut Vec<u8>, mut value: u64) {
+pub(super) fn put(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;
@@ -251,7 +256,7 @@ fn take_flagged<const BITS: u32>(bytes: &mut &[u8]) -> Option<(u64, u8)> {
     Some((u64::from((low & 0x7f) >> BITS) | more << (7 - BITS), flags))
 }
 
-fn take(bytes: &mut &[u8]) -> Option<u64> {
+pub(super) fn take(bytes: &mut &[u8]) -> Option<u64> {
     let mut value = 0;
     for shift in (0..u64::BITS).step_by(7) {
         let (&byte, rest) = bytes.split_first()?;

@@ -3,13 +3,16 @@
 
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, TransactionBehavior, params};
+use rusqlite::{Connection, TransactionBehavior};
 
+use super::checkpoint::checkpoint;
 use super::schema::COMMIT_BITS;
 use super::{Retention, tap};
 
 /// Sessions deleted in one transaction.
 const SESSIONS: i64 = 64;
+/// Rows of theirs deleted in one transaction.
+const PARTS: i64 = 256;
 /// Pages given back to the file system in one step.
 const PAGES: i64 = 512;
 /// Between two steps of one round.
@@ -90,17 +93,23 @@ fn delete_oldest(connection: &mut Connection, before: i64) -> rusqlite::Result<b
         )?
         .query_map([before, SESSIONS], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
+    let mut left = PARTS;
     for row in &rows {
-        let parts = params![row << COMMIT_BITS, ((row + 1) << COMMIT_BITS) - 1];
-        for sql in [
-            "DELETE FROM events WHERE row BETWEEN ?1 AND ?2",
-            "DELETE FROM frames WHERE row BETWEEN ?1 AND ?2",
-        ] {
-            transaction.prepare_cached(sql)?.execute(parts)?;
+        let parts = [row << COMMIT_BITS, ((row + 1) << COMMIT_BITS) - 1];
+        for table in ["frames", "events"] {
+            let sql = format!(
+                "DELETE FROM {table} WHERE row IN
+                    (SELECT row FROM {table} WHERE row BETWEEN ?1 AND ?2 LIMIT ?3)"
+            );
+            let deleted = transaction.prepare_cached(&sql)?.execute([parts[0], parts[1], left])?;
+            left -= i64::try_from(deleted).unwrap_or(left);
+        }
+        // A long session goes in several steps, its own row with the last of them.
+        if left == 0 {
+            break;
         }
         transaction.prepare_cached("DELETE FROM sessions WHERE row = ?1")?.execute([row])?;
     }
-    transaction.execute("DELETE FROM gaps WHERE until_us < ?1 AND ?1 < ?2", [before, i64::MAX])?;
     transaction.commit()?;
     Ok(!rows.is_empty())
 }
@@ -118,7 +127,7 @@ fn shrink(connection: &Connection) -> rusqlite::Result<bool> {
     drop(rows);
     if free <= PAGES {
         // The file shrinks when the pages leave the write-ahead log.
-        connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
+        checkpoint(connection)?;
     }
     Ok(free > PAGES)
 }

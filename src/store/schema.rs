@@ -85,8 +85,8 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     connection.pragma_update(None, "auto_vacuum", "incremental")?;
     patiently(|| connection.pragma_update(None, "journal_mode", "wal"))?;
     connection.pragma_update(None, "synchronous", "normal")?;
-    // 32 MiB of 4 KiB pages: a checkpoint syncs on the writer's thread, so it should be rare.
-    connection.pragma_update(None, "wal_autocheckpoint", 8192)?;
+    // 128 MiB of 4 KiB pages: only when checkpoints on their own thread could not help.
+    connection.pragma_update(None, "wal_autocheckpoint", 32_768)?;
     connection.pragma_update(None, "journal_size_limit", 32 << 20)?;
     connection.set_prepared_statement_cache_capacity(32);
     migrate(path, &mut connection)?;

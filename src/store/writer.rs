@@ -10,6 +10,7 @@ use rusqlite::Connection;
 use tracing::{error, warn};
 
 use super::batch::Batch;
+use super::checkpoint::Checkpoints;
 use super::commit::commit;
 use super::intake::{Intake, Item};
 use super::retention::Upkeep;
@@ -51,7 +52,8 @@ impl Writer {
         tap::bury(&connection)?;
         let tap = tap::register(&connection, info)?;
         let (tell, done) = mpsc::channel();
-        let task = Task::new(connection, tap, Arc::clone(&intake), retention);
+        let checkpoints = Checkpoints::start(path)?;
+        let task = Task::new((connection, checkpoints), tap, Arc::clone(&intake), retention);
         let thread = thread::Builder::new()
             .name("store".to_owned())
             .spawn(move || {
@@ -84,6 +86,7 @@ impl Drop for Writer {
 
 struct Task {
     connection: Connection,
+    checkpoints: Checkpoints,
     tap: i64,
     intake: Arc<Intake>,
     batch: Batch,
@@ -103,9 +106,15 @@ struct Failing {
 }
 
 impl Task {
-    fn new(connection: Connection, tap: i64, intake: Arc<Intake>, retention: Retention) -> Self {
+    fn new(
+        (connection, checkpoints): (Connection, Checkpoints),
+        tap: i64,
+        intake: Arc<Intake>,
+        retention: Retention,
+    ) -> Self {
         Self {
             connection,
+            checkpoints,
             tap,
             intake,
             batch: Batch::default(),
@@ -170,12 +179,15 @@ impl Task {
         let result = commit(&mut self.connection, self.tap, &mut self.batch, all);
         let now = Instant::now();
         match result {
-            Ok(()) => {
+            Ok(bytes) => {
                 self.urgent_at = None;
                 self.later_at = self.later_at.filter(|_| !all && !self.batch.is_empty());
                 if let Some(failing) = self.failing.take() {
                     let seconds = now.duration_since(failing.since).as_secs();
                     warn!(seconds, "the store can be written again; what was lost is in its gaps");
+                }
+                if let Err(reason) = self.checkpoints.committed(&self.connection, bytes) {
+                    warn!(%reason, "the log of the store could not be moved into it");
                 }
             }
             Err(reason) => {

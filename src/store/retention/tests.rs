@@ -1,5 +1,7 @@
 //! Old sessions go, open ones and the newest stay, and the file becomes smaller.
 
+use rusqlite::params;
+
 use super::*;
 use crate::store::{TapInfo, schema};
 
@@ -64,6 +66,20 @@ fn a_store_that_is_too_large_shrinks_on_disk() {
     assert!((200_000..=max).contains(&size), "{size} bytes");
     let left = rows(&connection, "SELECT row FROM sessions ORDER BY row");
     assert!(left.contains(&3) && left.contains(&400) && !left.contains(&4));
+}
+
+#[test]
+fn a_long_session_is_deleted_in_steps() {
+    let (_folder, mut connection, tap) = filled(5);
+    for part in 1..1000 {
+        let row = (1 << COMMIT_BITS) + part;
+        connection.execute("INSERT INTO frames VALUES (?1, zeroblob(10))", [row]).unwrap();
+    }
+    let age = Duration::from_mins(90);
+    let steps = round(Retention { max_age: Some(age), max_bytes: None }, &mut connection, tap);
+    assert!(steps > 5, "{steps} steps");
+    assert_eq!(rows(&connection, "SELECT row FROM sessions ORDER BY row"), [3, 4, 5]);
+    assert_eq!(rows(&connection, "SELECT count(*) FROM frames"), [3]);
 }
 
 #[test]

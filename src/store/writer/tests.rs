@@ -13,7 +13,15 @@ fn task(path: &Path) -> (Recorder, Task) {
     let connection = schema::open(path).unwrap();
     let tap = tap::register(&connection, &TapInfo::default()).unwrap();
     let recorder = Recorder::of(Arc::clone(&intake));
-    (recorder, Task::new(connection, tap, intake, Retention::default()))
+    (
+        recorder,
+        Task::new(
+            (connection, Checkpoints::start(path).unwrap()),
+            tap,
+            intake,
+            Retention::default(),
+        ),
+    )
 }
 
 fn timed(at: u64, event: Event) -> Timed {
