@@ -32,8 +32,8 @@ pub use id::{ParseIdError, SessionId};
 pub use leg::{Direction, Leg};
 pub use openclaw::{ConnectFacts, Credential, HelloFacts, RefusalFacts};
 pub use record::{
-    At, Cadence, ClientSide, FrameTotals, Idle, OpenClaw, Profile, Record, RequestFacts,
-    ResponseFacts, State, UpstreamSide,
+    At, Cadence, Calls, ClientSide, FrameTotals, Idle, OpenClaw, PendingCall, Profile, Record,
+    RefusedCalls, RequestFacts, ResponseFacts, State, UpstreamSide,
 };
 pub use tcp::TcpSample;
 pub use time::{Offset, Wall};

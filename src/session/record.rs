@@ -2,11 +2,13 @@
 //!
 //! The top-level names are an interface: `tests/record_shape.rs` freezes them by a snapshot.
 
+mod calls;
 mod idle;
 mod sides;
 
 use serde::{Deserialize, Serialize};
 
+pub use calls::{Calls, PendingCall, RefusedCalls};
 pub use idle::{Cadence, Idle};
 pub use sides::{ClientSide, RequestFacts, ResponseFacts, UpstreamSide};
 
@@ -123,6 +125,8 @@ pub struct OpenClaw {
     pub refusal: Option<RefusalFacts>,
     /// JSON frames whose envelope was read.
     pub envelopes: u64,
+    #[serde(default)]
+    pub calls: Calls,
 }
 
 impl Record {
@@ -295,5 +299,6 @@ impl Record {
         if envelope.method.as_deref() == Some("connect") && openclaw.connect_at.is_none() {
             openclaw.connect_at = Some(at);
         }
+        openclaw.calls.take(at, envelope);
     }
 }
