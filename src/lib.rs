@@ -22,4 +22,5 @@ pub mod session;
 pub mod socket;
 pub mod store;
 pub mod upgrade;
+pub mod verdict;
 pub mod websocket;

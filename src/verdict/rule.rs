@@ -142,8 +142,10 @@ impl When {
         match *self {
             Self::Code(code) => coded(view, Finding::certain(), |have| have == code),
             Self::CodeAlone(code) => coded(view, Finding::likely(), |have| have == code),
-            Self::CodeLike(prefix) => coded(view, Finding::likely(), |have| have.starts_with(prefix))
-                .map(|f| f.because("this code is newer than these rules")),
+            Self::CodeLike(prefix) => {
+                coded(view, Finding::likely(), |have| have.starts_with(prefix))
+                    .map(|f| f.because("this code is newer than these rules"))
+            }
             Self::Detail(code, key, value) => {
                 let found = coded(view, Finding::certain(), |have| have == code)?;
                 let have = view.detail(key)?;

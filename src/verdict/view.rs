@@ -71,7 +71,8 @@ impl End<'_> {
     }
 
     pub(super) fn cite(self, finding: Finding) -> Finding {
-        let what = format!("the {} leg ended first: {}", self.leg().name(), self.ending.kind.name());
+        let what =
+            format!("the {} leg ended first: {}", self.leg().name(), self.ending.kind.name());
         finding
             .cite(format!("endings[{}]", self.index), what, Some(self.ending.at))
             .on(self.ending.leg)
@@ -102,9 +103,10 @@ impl<'a> View<'a> {
                     reason: reason_of(&c.fact),
                 },
             );
-        let end = record.endings.iter().enumerate().find_map(|(index, ending)| {
-            how(&ending.kind).map(|how| End { index, how, ending })
-        });
+        let end =
+            record.endings.iter().enumerate().find_map(|(index, ending)| {
+                how(&ending.kind).map(|how| End { index, how, ending })
+            });
         Self { record, first_close, end, limit_fits: false }
     }
 

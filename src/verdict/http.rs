@@ -1,0 +1,522 @@
+//! The upgrade got an HTTP answer that is not 101.
+
+use std::ops::Range;
+
+use super::rule::{Finding, Rule, Todo, When, look, run, set};
+use super::shape::{Layer, Who};
+use super::view::View;
+use crate::session::{Direction, Kind, Leg, ResponseFacts};
+
+const fn http(
+    slug: &'static str,
+    layer: Layer,
+    who: Who,
+    says: &'static str,
+    next: &'static [Todo],
+    fact: &'static [When],
+) -> Rule {
+    Rule { slug, layer, who, says, next, when: fact }
+}
+
+const T: Layer = Layer::Transport;
+
+/// The refusing response, when it has this status.
+fn status<'a>(view: &View<'a>, status: u16) -> Option<&'a ResponseFacts> {
+    status_in(view, status..status + 1)
+}
+
+fn status_in<'a>(view: &View<'a>, range: Range<u16>) -> Option<&'a ResponseFacts> {
+    let judged = view.record.kind == Kind::Websocket && view.record.own_answer.is_none();
+    view.response().filter(|r| judged && r.status.is_some_and(|status| range.contains(&status)))
+}
+
+fn body(response: &ResponseFacts) -> &str {
+    response.body.as_deref().unwrap_or_default().trim()
+}
+
+/// OpenClaw sends neither Server nor WWW-Authenticate nor a page with an upgrade's refusal.
+fn is_foreign(response: &ResponseFacts) -> bool {
+    let named = response.server.is_some() || response.www_authenticate.is_some();
+    named || response.via.is_some() || is_page(response)
+}
+
+fn is_page(response: &ResponseFacts) -> bool {
+    let html = response.content_type.as_deref().is_some_and(|t| t.starts_with("text/html"));
+    html || body(response).get(..5).is_some_and(|start| start.eq_ignore_ascii_case("<html"))
+}
+
+fn cite(finding: Finding, response: &ResponseFacts) -> Finding {
+    let what = response.head.start_line().to_owned();
+    finding.cite("response.status", what, Some(response.at)).on(Leg::Upstream)
+}
+
+/// Certain by its Server header, else likely.
+fn foreign(response: &ResponseFacts) -> Finding {
+    let finding = cite(Finding::certain_if(response.server.is_some()), response);
+    match &response.server {
+        Some(server) => {
+            finding.cite("response.server", format!("Server: {server}"), Some(response.at))
+        }
+        None => finding.because("no Server header: who answered is not known"),
+    }
+}
+
+/// An answer of the gateway's own, known by its body.
+fn own(response: &ResponseFacts) -> Finding {
+    let text = body(response).chars().take(80).collect::<String>();
+    cite(Finding::certain(), response).cite("response.body", text, Some(response.at))
+}
+
+/// A refusal by the gateway with this text.
+fn text(view: &View<'_>, code: u16, starts: &str) -> Option<Finding> {
+    let response = status(view, code).filter(|r| !is_foreign(r))?;
+    body(response).starts_with(starts).then(|| own(response))
+}
+
+/// The `type` of the JSON error that the gateway's HTTP side gives.
+fn error_type(response: &ResponseFacts) -> Option<String> {
+    let json: serde_json::Value = serde_json::from_str(body(response)).ok()?;
+    Some(json.get("error")?.get("type")?.as_str()?.to_owned())
+}
+
+const TRUST: &[Todo] = &[
+    set(
+        "list the address that dials the gateway, and nothing wider",
+        "gateway.trustedProxies = [\"{tapAddress}\"]",
+    ),
+    look("and let the first proxy send the client's real address in X-Forwarded-For"),
+    look("or send no forwarded header at all: {forwarding}"),
+];
+
+pub(super) const PROXY_ATTRIBUTION_REQUIRED: Rule = http(
+    "proxy_attribution_required",
+    T,
+    Who::FrontProxy,
+    "The gateway refuses forwarded headers ({forwarding}) from a proxy that it does not trust.",
+    TRUST,
+    &[
+        When::Fact(|view| {
+            let response = status(view, 403)?;
+            let finding =
+                (error_type(response)? == "proxy_attribution_required").then(|| own(response))?;
+            let sent = view.request().is_some_and(|r| r.forwarding.keys().any(|k| k != "via"));
+            Some(if sent {
+                finding
+            } else {
+                finding.because("no forwarded header passed wstap: something between wstap and the gateway adds it")
+            })
+        }),
+        When::Closed(super::rule::Phase::Any, 1008, "gateway ingress attribution required"),
+    ],
+);
+
+pub(super) const UPGRADE_STRIPPED: Rule = http(
+    "upgrade_stripped",
+    T,
+    Who::FrontProxy,
+    "Something on the way dropped the Upgrade or Connection header, and the gateway answered as to a plain request.",
+    &[
+        set(
+            "nginx, in the location of the gateway",
+            "proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection \"upgrade\";",
+        ),
+        look("other proxies: pass Upgrade and Connection on, speak HTTP/1.1 to the gateway"),
+    ],
+    &[When::Fact(stripped_behind), When::Fact(stripped_before)],
+);
+
+/// A whole upgrade went out, and the answer is one to a request without it.
+fn stripped_behind(view: &View<'_>) -> Option<Finding> {
+    if let Some(response) = status(view, 200).filter(|r| r.server.is_none()) {
+        let page = body(response).contains("data-openclaw-");
+        return page.then(|| own(response).by(Who::FrontProxy));
+    }
+    if let Some(response) = status(view, 400) {
+        let request = view.request()?;
+        let whole = request
+            .connection
+            .as_deref()
+            .is_some_and(|c| c.to_ascii_lowercase().contains("upgrade"));
+        return (body(response) == "Bad Request" && !is_foreign(response)).then(|| {
+            let leg = if whole { Leg::Upstream } else { Leg::Downstream };
+            own(response).on(leg)
+        });
+    }
+    let response = status(view, 426)?;
+    Some(
+        cite(Finding::likely(), response)
+            .because("426 answers a request without Upgrade; this one had it when it passed wstap"),
+    )
+}
+
+/// A WebSocket key without an Upgrade header reached wstap.
+fn stripped_before(view: &View<'_>) -> Option<Finding> {
+    let request =
+        view.request().filter(|r| view.record.kind == Kind::Http && r.upgrade.is_none())?;
+    request.sec_websocket_key.as_ref()?;
+    let what = "a Sec-WebSocket-Key came without Upgrade";
+    Some(
+        Finding::certain()
+            .cite("request.sec_websocket_key", what, Some(request.at))
+            .on(Leg::Downstream),
+    )
+}
+
+pub(super) const HTTP_200_NOT_WEBSOCKET: Rule = http(
+    "http_200_not_websocket",
+    T,
+    Who::FrontProxy,
+    "A web server ({server}) answered the upgrade with a page.",
+    &[look("check host and port"), look("check the reverse proxy's location block for {path}")],
+    &[When::Fact(|view| {
+        let ok = status_in(view, 200..300)?;
+        Some(foreign(ok))
+    })],
+);
+
+pub(super) const HTTP_REDIRECT: Rule = http(
+    "http_redirect",
+    T,
+    Who::FrontProxy,
+    "The server redirects to {location}; WebSocket clients do not follow.",
+    &[look("use the target as the URL: {location}"), look("often it is http to https: use wss://")],
+    &[When::Fact(|view| {
+        let moved = status_in(view, 300..400)?;
+        let location = moved.location.as_deref();
+        let finding = cite(Finding::certain_if(location.is_some()), moved);
+        Some(match location {
+            Some(target) => finding.cite("response.location", target, Some(moved.at)),
+            None => finding,
+        })
+    })],
+);
+
+pub(super) const HTTP_400_UPGRADE: Rule = http(
+    "http_400_upgrade",
+    T,
+    Who::Client,
+    "The Upgrade header is not websocket.",
+    &[look("fix the client, or the proxy that changes the header")],
+    &[When::Fact(|view| text(view, 400, "Invalid Upgrade header"))],
+);
+
+pub(super) const BAD_WEBSOCKET_VERSION: Rule = http(
+    "bad_websocket_version",
+    T,
+    Who::Client,
+    "Sec-WebSocket-Version is missing or not 13.",
+    &[look("fix the client, or the proxy that changes the header")],
+    &[When::Fact(|view| text(view, 400, "Missing or invalid Sec-WebSocket-Version"))],
+);
+
+pub(super) const BAD_WEBSOCKET_KEY: Rule = http(
+    "bad_websocket_key",
+    T,
+    Who::Client,
+    "Sec-WebSocket-Key is missing or invalid.",
+    &[look("fix the client, or the proxy that drops the header")],
+    &[When::Fact(|view| text(view, 400, "Missing or invalid Sec-WebSocket-Key"))],
+);
+
+pub(super) const HTTP_400_MALFORMED: Rule = http(
+    "http_400_malformed",
+    T,
+    Who::Client,
+    "The server does not take the request for HTTP.",
+    &[look("the client speaks something else; check what it is pointed at")],
+    &[
+        When::Fact(|view| {
+            let response = status(view, 400).filter(|r| !is_foreign(r))?;
+            body(response).is_empty().then(|| cite(Finding::likely(), response))
+        }),
+        When::Fact(not_http),
+    ],
+);
+
+fn not_http(view: &View<'_>) -> Option<Finding> {
+    let facts = view.record.opaque.as_ref().filter(|o| o.what == "not_http")?;
+    let refused = view.status() == Some(400);
+    let finding = Finding::certain_if(refused || view.bytes(Direction::ServerToClient) > 0)
+        .cite("opaque.what", facts.what.clone(), None)
+        .on(Leg::Downstream);
+    Some(finding.because_if(!refused, "the server's answer is not known"))
+}
+
+pub(super) const HTTP_400_REVERSE_PROXY: Rule = http(
+    "http_400_reverse_proxy",
+    T,
+    Who::FrontProxy,
+    "Another server ({server}) calls the request bad.",
+    &[look("look at its error log; header buffers that are too small for cookies do this")],
+    &[When::Fact(|view| status(view, 400).map(foreign))],
+);
+
+pub(super) const HTTP_401_REVERSE_PROXY: Rule = http(
+    "http_401_reverse_proxy",
+    Layer::Auth,
+    Who::FrontProxy,
+    "Another server ({server}) asks for a login before the gateway is reached.",
+    &[
+        set(
+            "exempt the gateway's path from the reverse proxy's own login (nginx)",
+            "auth_basic off; auth_request off;",
+        ),
+        look("or give the client that login"),
+    ],
+    &[When::Fact(|view| {
+        let response = status(view, 401).filter(|r| is_foreign(r))?;
+        let both = response.server.is_some() && response.www_authenticate.is_some();
+        let finding = cite(Finding::certain_if(both), response);
+        let finding = response.server.iter().fold(finding, |f, server| {
+            f.cite("response.server", format!("Server: {server}"), Some(response.at))
+        });
+        Some(response.www_authenticate.iter().fold(finding, |f, ask| {
+            f.cite("response.www_authenticate", ask.clone(), Some(response.at))
+        }))
+    })],
+);
+
+pub(super) const HTTP_401_UPGRADE: Rule = http(
+    "http_401_upgrade",
+    Layer::Auth,
+    Who::Client,
+    "The gateway protects the path {path} and got no valid bearer token or ticket.",
+    &[
+        look("use the main path / for clients"),
+        look("or send the bearer token or ticket of that path"),
+    ],
+    &[When::Fact(|view| status(view, 401).map(|r| cite(Finding::certain(), r)))],
+);
+
+pub(super) const HTTP_403_REVERSE_PROXY: Rule = http(
+    "http_403_reverse_proxy",
+    T,
+    Who::FrontProxy,
+    "The upgrade was forbidden by {server}.",
+    &[
+        look("look at its access rules; Envoy needs upgrade_configs: websocket"),
+        look("OpenClaw answers 403 only with its own JSON error"),
+    ],
+    &[When::Fact(|view| status(view, 403).map(foreign))],
+);
+
+pub(super) const HTTP_404_WRONG_SERVER: Rule = http(
+    "http_404_wrong_server",
+    T,
+    Who::FrontProxy,
+    "Another server ({server}) does not know the path {path}.",
+    &[look("check host, port and the reverse proxy's route for {path}")],
+    &[When::Fact(|view| {
+        let response = status(view, 404)?;
+        (is_foreign(response) || !body(response).is_empty()).then(|| foreign(response))
+    })],
+);
+
+pub(super) const HTTP_404_UPGRADE: Rule = http(
+    "http_404_upgrade",
+    T,
+    Who::Client,
+    "The gateway does not know the path {path}.",
+    &[look("use the path /, or /__openclaw__/worker for a worker")],
+    &[When::Fact(|view| {
+        let response = status(view, 404)?;
+        let known = view.request().is_some_and(|r| r.path().starts_with("/__openclaw__/"));
+        let finding = cite(Finding::certain_if(known), response);
+        Some(match view.request().filter(|_| known) {
+            Some(request) => {
+                finding.cite("request.target", request.target.clone(), Some(request.at))
+            }
+            None => finding.because("OpenClaw upgrades any other path: this may be another server"),
+        })
+    })],
+);
+
+pub(super) const HTTP_405_UPGRADE: Rule = http(
+    "http_405_upgrade",
+    T,
+    Who::Client,
+    "The upgrade did not use GET.",
+    &[look("fix the client: RFC 6455 asks for GET")],
+    &[
+        When::Fact(|view| text(view, 405, "Invalid HTTP method")),
+        When::Fact(|view| status(view, 405).map(|r| cite(Finding::likely(), r))),
+    ],
+);
+
+pub(super) const HTTP_429_UPGRADE: Rule = http(
+    "http_429_upgrade",
+    Layer::Auth,
+    Who::Client,
+    "The gateway has locked this address out on {path} after failed attempts.",
+    &[look("wait {retryAfter}, then fix the secret that the client sends")],
+    &[When::Fact(|view| {
+        let response = status(view, 429).filter(|r| !is_foreign(r))?;
+        (error_type(response)? == "rate_limited").then(|| own(response))
+    })],
+);
+
+pub(super) const HTTP_429_REVERSE_PROXY: Rule = http(
+    "http_429_reverse_proxy",
+    T,
+    Who::FrontProxy,
+    "Another server ({server}) limits the rate of requests.",
+    &[set(
+        "relax its limit for the gateway's path (nginx)",
+        "limit_req_zone … rate=…; limit_req … burst=…;",
+    )],
+    &[When::Fact(|view| status(view, 429).map(foreign))],
+);
+
+pub(super) const TOO_MANY_UNAUTHENTICATED: Rule = http(
+    "too_many_unauthenticated_sockets",
+    T,
+    Who::Client,
+    "32 connections of this address wait at the gateway without having sent connect.",
+    &[
+        look("find the client that opens connections and never sends connect"),
+        look("behind one proxy or tap all clients share this limit"),
+        set("raise it on the gateway", "OPENCLAW_MAX_PREAUTH_CONNECTIONS_PER_IP=128"),
+    ],
+    &[When::Fact(|view| text(view, 503, "Too many unauthenticated sockets"))],
+);
+
+pub(super) const GATEWAY_RESTARTING: Rule = http(
+    "gateway_restarting",
+    T,
+    Who::Gateway,
+    "The gateway is restarting or suspending and admits nobody.",
+    &[
+        look("wait {retryAfter} and try again"),
+        run("see when it is back", "openclaw gateway status"),
+    ],
+    &[
+        When::Fact(|view| text(view, 503, "Gateway websocket admission closed")),
+        When::Fact(|view| text(view, 503, "Worker websocket admission closed")),
+        When::Fact(|view| {
+            super::restart::unavailable(view, &["gateway-restarting", "gateway-suspending"])
+        }),
+        When::Closed(super::rule::Phase::Any, 1013, "gateway restart in progress"),
+        When::Closed(super::rule::Phase::Any, 1013, "gateway suspension in progress"),
+    ],
+);
+
+pub(super) const GATEWAY_UNAVAILABLE: Rule = http(
+    "gateway_unavailable",
+    T,
+    Who::Gateway,
+    "The gateway runs and cannot take WebSocket connections: {body}",
+    &[
+        run(
+            "a package replaced under a running gateway needs a restart",
+            "openclaw gateway restart",
+        ),
+        look("look at the gateway's log"),
+    ],
+    &[
+        When::Fact(|view| text(view, 503, "Gateway websocket handlers unavailable")),
+        When::Fact(|view| text(view, 503, "Worker websocket ingress unavailable")),
+        When::Fact(|view| text(view, 503, "desktop observe unavailable")),
+        When::Fact(|view| text(view, 503, "node ")),
+        When::Fact(|view| {
+            let response = status(view, 503).filter(|r| !is_foreign(r))?;
+            body(response).is_empty().then(|| {
+                cite(Finding::likely(), response)
+                    .because("an empty 503 is the gateway's answer to an error of its own")
+            })
+        }),
+        When::Closed(super::rule::Phase::Any, 1011, "gateway message handler unavailable"),
+        When::Closed(super::rule::Phase::Any, 1008, "gateway message handler loading"),
+        When::Closed(super::rule::Phase::Any, 1011, "gateway install changed"),
+        When::Closed(super::rule::Phase::Any, 1011, "unsupported Gateway WebSocket receiver"),
+        When::Says("gateway install changed"),
+        When::Says("gateway message handler unavailable"),
+    ],
+);
+
+const UPSTREAM_OF: &[Todo] = &[
+    look("check the upstream address in the reverse proxy's configuration ({server})"),
+    run("see whether the gateway runs", "openclaw gateway status"),
+];
+
+pub(super) const HTTP_502: Rule = http(
+    "http_502",
+    T,
+    Who::FrontProxy,
+    "The reverse proxy ({server}) cannot reach the gateway behind it.",
+    UPSTREAM_OF,
+    &[When::Fact(|view| status(view, 502).map(foreign))],
+);
+
+pub(super) const HTTP_503: Rule = http(
+    "http_503",
+    T,
+    Who::FrontProxy,
+    "A server on the way ({server}) is not available: no backend, or a limit is reached.",
+    UPSTREAM_OF,
+    &[When::Fact(|view| status(view, 503).map(foreign))],
+);
+
+pub(super) const HTTP_504: Rule = http(
+    "http_504",
+    T,
+    Who::FrontProxy,
+    "The reverse proxy ({server}) got no answer from the gateway in time.",
+    &[
+        run("see whether the gateway hangs", "openclaw gateway status"),
+        set("if it is only slow (nginx)", "proxy_read_timeout 3600s;"),
+    ],
+    &[When::Fact(|view| status(view, 504).map(foreign))],
+);
+
+pub(super) const HTTP_5XX: Rule = http(
+    "http_server_error",
+    T,
+    Who::Unknown,
+    "The server answered the upgrade with {status}.",
+    &[look("look at the log of {server}")],
+    &[When::Fact(|view| status_in(view, 500..600).map(|r| cite(Finding::likely(), r)))],
+);
+
+pub(super) const HTTP_REFUSED: Rule = http(
+    "http_refused",
+    T,
+    Who::Unknown,
+    "The server refused the upgrade with {status}.",
+    &[look("check host, port and path; look at the log of {server}")],
+    &[When::Fact(|view| {
+        let response = view.response().filter(|r| r.status.is_some_and(|s| s != 101))?;
+        let judged = view.record.kind == Kind::Websocket && view.record.own_answer.is_none();
+        judged.then(|| cite(Finding::possible(), response))
+    })],
+);
+
+pub(super) const NOT_HTTP_ANSWER: Rule = http(
+    "answer_not_http",
+    T,
+    Who::Gateway,
+    "What listens at {upstream} does not speak HTTP/1.1.",
+    &[look("check the port; an HTTP/2-only or TLS listener does this")],
+    &[When::Fact(|view| {
+        let judged = view.record.kind == Kind::Websocket && view.record.own_answer.is_none();
+        let response = view.response().filter(|r| judged && r.status.is_none())?;
+        let line = response.head.start_line().chars().take(60).collect::<String>();
+        Some(Finding::certain().cite("response.head", line, Some(response.at)).on(Leg::Upstream))
+    })],
+);
+
+pub(super) const BAD_ACCEPT_HASH: Rule = http(
+    "bad_accept_hash",
+    T,
+    Who::FrontProxy,
+    "The 101 carries a Sec-WebSocket-Accept that does not fit the client's key.",
+    &[look("a proxy or cache answers in the server's place: by-pass it")],
+    &[When::Fact(|view| {
+        let response = view.response().filter(|r| r.accept_ok == Some(false))?;
+        let used = view.data_frames(Direction::ClientToServer) > 0 || view.hello().is_some();
+        let have = response.sec_websocket_accept.clone().unwrap_or_else(|| "none".to_owned());
+        (!used).then(|| {
+            let what = format!("Sec-WebSocket-Accept: {have}");
+            Finding::certain().cite("response.accept_ok", what, Some(response.at)).on(Leg::Upstream)
+        })
+    })],
+);

@@ -1,0 +1,189 @@
+//! The `{names}` in a rule's texts, and what a session puts in their place.
+
+use std::fmt::Write;
+
+use super::shape::Culprit;
+use super::view::View;
+use crate::session::{Direction, Leg, Offset};
+
+/// What stands for a name in texts that belong to no session.
+pub(super) fn placeholder(name: &str) -> String {
+    format!("<{name}>")
+}
+
+/// Puts values in place of `{names}`; a name without a value is shown as `<name>`.
+pub(super) fn fill(template: &str, value: impl Fn(&str) -> Option<String>) -> String {
+    let mut out = String::with_capacity(template.len() + 32);
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        out.push_str(before);
+        let Some((name, tail)) = after.split_once('}') else {
+            out.push('{');
+            rest = after;
+            continue;
+        };
+        out.push_str(&value(name).unwrap_or_else(|| placeholder(name)));
+        rest = tail;
+    }
+    out.push_str(rest);
+    out
+}
+
+/// The value of a name in this session.
+pub(super) fn of(view: &View<'_>, culprits: &[Culprit], name: &str) -> Option<String> {
+    let text = |value: &str| (!value.is_empty()).then(|| value.to_owned());
+    match name {
+        "culprit" => Some(culprits.first().map_or_else(
+            || "no known idle or lifetime limit fits the time of the end".to_owned(),
+            |c| format!("{} fits the time of the end: {}", c.name, c.directive),
+        )),
+        "age" => {
+            view.end.map(|e| e.ending.at).or(view.first_close.map(|c| c.at)).map(|t| t.to_string())
+        }
+        "code" => {
+            Some(view.first_close?.code.map_or_else(|| "no code".to_owned(), |c| c.to_string()))
+        }
+        "reason" => view.first_close.map(|c| c.reason.to_owned()),
+        "opaque" => view.record.opaque.as_ref().map(|o| o.what.clone()),
+        "ownWhy" => Some(view.record.own_answer.as_ref()?.why.clone()),
+        "cutWhy" => match &view.end?.ending.kind {
+            crate::session::EndingKind::CutByWstap { why } => text(why),
+            _ => None,
+        },
+        "exchangeError" => {
+            let error = view.record.exchange.as_ref().and_then(|e| e.error.clone());
+            Some(error.unwrap_or_default())
+        }
+        "violation" => view.record.violations.first().map(|v| v.name.clone()),
+        "violationSide" => Some(match view.record.violations.first()?.direction {
+            Direction::ClientToServer => "the client".to_owned(),
+            Direction::ServerToClient => "the gateway".to_owned(),
+        }),
+        "serverSilence" => view.record.idle.s2c_at_end_ms.map(|t| t.to_string()),
+        "tapAddress" => address(view.record.upstream.dial.as_ref()?.local.as_deref()?),
+        _ => head(view, name).or_else(|| place(view, name)).or_else(|| openclaw(view, name)),
+    }
+}
+
+/// Values of the two heads.
+fn head(view: &View<'_>, name: &str) -> Option<String> {
+    let request = view.request();
+    let response = view.response();
+    match name {
+        "path" => request.map(|r| r.path().to_owned()),
+        "host" => request?.host.clone(),
+        "origin" => request?.origin.clone(),
+        "forwarding" => {
+            let mut names = String::new();
+            for name in request?.forwarding.keys() {
+                let comma = if names.is_empty() { "" } else { ", " };
+                // Writing into a String cannot fail.
+                write!(names, "{comma}{name}").ok()?;
+            }
+            Some(if names.is_empty() { "none passed here".to_owned() } else { names })
+        }
+        "status" => response?.status.map(|s| s.to_string()),
+        "server" => {
+            let named = response.and_then(|r| r.server.clone().or_else(|| r.via.clone()));
+            Some(named.unwrap_or_else(|| "which does not name itself".to_owned()))
+        }
+        "location" => response?.location.clone(),
+        "subprotocol" => response?.subprotocol.clone(),
+        "body" => response?.body.as_ref().map(|b| b.trim().chars().take(120).collect()),
+        "retryAfter" => {
+            let ms = view.refusal().and_then(|r| r.retry_after_ms);
+            let seconds = || response.and_then(|r| r.retry_after.clone()).map(|s| format!("{s} s"));
+            Some(
+                ms.map(|ms| Offset(ms.saturating_mul(1000)).to_string())
+                    .or_else(seconds)
+                    .unwrap_or_else(|| "a few seconds".to_owned()),
+            )
+        }
+        _ => None,
+    }
+}
+
+/// Where the upstream is.
+fn place(view: &View<'_>, name: &str) -> Option<String> {
+    let dial = view.record.upstream.dial.as_ref()?;
+    let bare = dial.url.split_once("://").map_or(dial.url.as_str(), |(_, rest)| rest);
+    let bare = bare.split('/').next().unwrap_or_default();
+    let tls = dial.url.starts_with("wss") || dial.url.starts_with("https");
+    match name {
+        "upstream" => Some(if dial.url.is_empty() { dial.peer.clone()? } else { dial.url.clone() }),
+        "url" => Some(format!("{}://{bare}", if tls { "wss" } else { "ws" })),
+        "upstreamHost" => address(bare),
+        "port" => {
+            let of_peer = dial.peer.as_deref().and_then(|p| p.rsplit_once(':'));
+            let port = bare.rsplit_once(':').or(of_peer).map(|(_, port)| port.to_owned());
+            Some(port.unwrap_or_else(|| if tls { "443" } else { "80" }.to_owned()))
+        }
+        _ => None,
+    }
+}
+
+/// An address without its port.
+fn address(text: &str) -> Option<String> {
+    let host = text.rsplit_once(':').map_or(text, |(host, _)| host);
+    (!host.is_empty()).then(|| host.trim_matches(['[', ']']).to_owned())
+}
+
+/// Values of the opening exchange and of calls.
+fn openclaw(view: &View<'_>, name: &str) -> Option<String> {
+    let list = |values: &[String]| {
+        if values.is_empty() { "none".to_owned() } else { values.join(", ") }
+    };
+    match name {
+        "requestId" => request_id(view),
+        "deviceId" => view.connect().and_then(|c| c.device_id.clone()),
+        "role" => {
+            view.detail("requestedRole").map(str::to_owned).or_else(|| view.connect()?.role.clone())
+        }
+        "scopes" => Some(list(&view.connect()?.scopes)),
+        "grantedScopes" => view.hello()?.scopes.as_deref().map(list),
+        "credentials" => {
+            let names: Vec<String> =
+                view.connect()?.credentials.iter().map(|c| c.name.clone()).collect();
+            Some(list(&names))
+        }
+        "clientVersion" => view.connect()?.client_version.clone(),
+        "clientProtocol" => {
+            let connect = view.connect()?;
+            Some(format!("{} to {}", connect.min_protocol?, connect.max_protocol?))
+        }
+        "expectedProtocol" => {
+            view.refusal()?.details.as_ref()?.get("expectedProtocol").map(ToString::to_string)
+        }
+        "maxPayload" => view.hello()?.max_payload.map(|n| n.to_string()),
+        "message" => view
+            .refusal()
+            .and_then(|r| r.message.clone())
+            .or_else(|| Some(view.first_close?.reason.to_owned())),
+        "errorCode" => Some(view.refusal()?.code.clone().unwrap_or_default()),
+        "detailCode" => Some(view.refusal()?.detail_code.clone().unwrap_or_default()),
+        "authReason" => Some(view.detail("authReason").unwrap_or_default().to_owned()),
+        "refusedMethod" => view.calls()?.refused.first()?.method.clone(),
+        "pendingMethod" => view.waiting()?.0.method.clone(),
+        "pendingWait" => Some(view.waiting()?.1.to_string()),
+        "pendingCalls" => Some(view.calls()?.pending.len().to_string()),
+        "connectWait" => Some(view.end_at().since(view.connect_at()?).to_string()),
+        _ => None,
+    }
+}
+
+/// From the details, or from the text, where a close reason may have cut it off.
+fn request_id(view: &View<'_>) -> Option<String> {
+    if let Some(id) = view.detail("requestId") {
+        return Some(id.to_owned());
+    }
+    let message = view.refusal().and_then(|r| r.message.as_deref());
+    let texts = message.into_iter().chain(view.first_close.map(|c| c.reason));
+    texts
+        .filter_map(|text| text.split_once("(requestId: "))
+        .find_map(|(_, after)| after.split_once(')').map(|(id, _)| id.to_owned()))
+}
+
+/// The leg whose side a person would look at, when a rule names none.
+pub(super) fn leg_of(view: &View<'_>) -> Option<Leg> {
+    view.first_close.map(|c| c.from.source()).or(view.end.map(super::view::End::leg))
+}
