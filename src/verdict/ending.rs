@@ -260,7 +260,7 @@ fn hello_lost(view: &View<'_>) -> Option<Finding> {
     let left = view.end_on(Leg::Downstream).filter(|_| view.first_close.is_none());
     let finding = match (orderly, left) {
         (Some(close), _) => close.cite(Finding::likely()),
-        (None, Some(end)) => end.cite(Finding::likely()),
+        (None, Some(end)) => end.cite(Finding::possible()),
         (None, None) => return None,
     };
     let what = "connect was sent and not answered";

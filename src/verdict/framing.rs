@@ -38,7 +38,7 @@ pub(super) const WS_PROTOCOL_ERROR: Rule = framing(
 
 /// The gateway closed with 1002 and no reason: its WebSocket library did.
 fn refused_by_gateway(view: &View<'_>) -> Option<Finding> {
-    let close = view.gateway_close()?;
+    let close = view.gateway_complaint()?;
     if close.code != Some(1002) || !close.reason.is_empty() || view.refusal().is_some() {
         return None;
     }
@@ -80,7 +80,7 @@ pub(super) const WS_INVALID_UTF8: Rule = framing(
         look("or find what alters frames on the way"),
     ],
     &[When::Fact(|view| {
-        let close = view.gateway_close().filter(|c| c.code == Some(1007))?;
+        let close = view.gateway_complaint().filter(|c| c.code == Some(1007))?;
         Some(close.cite(Finding::certain()).on(Leg::Downstream))
     })],
 );

@@ -40,9 +40,9 @@ fn is_foreign(response: &ResponseFacts) -> bool {
     named || response.via.is_some() || is_page(response)
 }
 
+/// By the body alone: the gateway's plain texts go out as text/html, too.
 fn is_page(response: &ResponseFacts) -> bool {
-    let html = response.content_type.as_deref().is_some_and(|t| t.starts_with("text/html"));
-    html || body(response).get(..5).is_some_and(|start| start.eq_ignore_ascii_case("<html"))
+    body(response).starts_with('<')
 }
 
 fn cite(finding: Finding, response: &ResponseFacts) -> Finding {

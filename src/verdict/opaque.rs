@@ -28,13 +28,9 @@ fn hello(view: &View<'_>, finding: Finding) -> Finding {
     finding.cite("opaque.what", format!("a TLS ClientHello for {name}"), None)
 }
 
-/// Whether the upstream's bytes are TLS records; `None` when they were not counted.
-fn answers_tls(view: &View<'_>) -> Option<bool> {
-    let bytes = view.bytes(Direction::ServerToClient);
-    if view.status().is_some() {
-        return Some(false);
-    }
-    view.record.frames.s2c.tls_records.map(|r| r.records > 0).filter(|_| bytes > 0)
+/// Whether the upstream's bytes are TLS records: a TLS server's first byte says so.
+fn answers_tls(view: &View<'_>) -> bool {
+    view.record.frames.s2c.tls_records.is_some_and(|r| r.records > 0)
 }
 
 pub(super) const TLS_TO_PLAINTEXT: Rule = opaque(
@@ -47,14 +43,15 @@ pub(super) const TLS_TO_PLAINTEXT: Rule = opaque(
         set("or enable TLS on the gateway", "gateway.tls.enabled = true"),
     ],
     &[When::Fact(|view| {
-        if !is_tls(view) || view.bytes(Direction::ServerToClient) == 0 && view.status().is_none() {
-            return None;
-        }
-        (answers_tls(view) == Some(false)).then(|| {
+        let bytes = view.bytes(Direction::ServerToClient);
+        let answered = bytes > 0 || view.status().is_some();
+        (is_tls(view) && answered && !answers_tls(view)).then(|| {
             let finding = hello(view, Finding::certain()).on(Leg::Downstream);
             match view.response() {
                 Some(r) => finding.cite("response.status", r.head.start_line(), Some(r.at)),
-                None => finding.because("the answer is not TLS"),
+                None => {
+                    finding.cite("frames.s2c.bytes", format!("{bytes} bytes, none of TLS"), None)
+                }
             }
         })
     })],
@@ -72,8 +69,8 @@ pub(super) const TLS_CERT_UNTRUSTED: Rule = opaque(
     &[When::Fact(|view| {
         let left = view.end_on(Leg::Downstream).filter(|_| is_tls(view))?;
         let sent = view.record.frames.c2s.tls_records?;
-        let answered = view.record.frames.s2c.tls_records.is_some_and(|r| r.records > 0);
-        let broke_off = answered && sent.bytes.saturating_sub(u64::from(sent.largest)) <= ALERT;
+        let broke_off =
+            answers_tls(view) && sent.bytes.saturating_sub(u64::from(sent.largest)) <= ALERT;
         broke_off.then(|| left.cite(hello(view, Finding::certain_if(left.how == How::Fin))))
     })],
 );

@@ -57,8 +57,7 @@ pub(super) const PROTOCOL_MISMATCH: Rule = protocol(
 fn old_mismatch(view: &View<'_>) -> Option<Finding> {
     let refusal = view.refusal().filter(|r| r.detail_code.is_none())?;
     let details = refusal.details.as_ref()?;
-    let old =
-        details.get("expectedProtocol").is_some() && details.get("clientMinProtocol").is_none();
+    let old = details["expectedProtocol"].is_u64() && details.get("clientMinProtocol").is_none();
     let close = view.gateway_close().filter(|c| c.code == Some(1002))?;
     let says =
         refusal.message.as_deref()? == "protocol mismatch" && close.reason == "protocol mismatch";
@@ -263,7 +262,8 @@ fn no_gateway(view: &View<'_>) -> Option<Finding> {
         return None;
     }
     let waited = closed.map(|c| c.at).or(left.map(|e| e.ending.at))?.since(upgraded);
-    let finding = if waited >= TIMER { Finding::likely() } else { Finding::possible() };
+    let sure = waited >= TIMER && closed.is_some();
+    let finding = if sure { Finding::likely() } else { Finding::possible() };
     let finding = finding
         .because("an OpenClaw gateway sends its challenge with the 101; the client waited for it and left")
         .because("a gateway process that hangs right after the 101 looks the same");

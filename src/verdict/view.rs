@@ -2,8 +2,8 @@
 
 use super::rule::Finding;
 use crate::session::{
-    Calls, ConnectFacts, Control, Direction, Ending, EndingKind, HelloFacts, Leg, Offset, OpenClaw,
-    Record, RefusalFacts, RequestFacts, ResponseFacts, State, TlsEnd,
+    At, Calls, ConnectFacts, Control, Direction, Ending, EndingKind, HelloFacts, Leg, Offset,
+    OpenClaw, Record, RefusalFacts, RequestFacts, ResponseFacts, State, TlsEnd,
 };
 
 /// A session as rules see it.
@@ -93,16 +93,7 @@ fn how(kind: &EndingKind) -> Option<How> {
 
 impl<'a> View<'a> {
     pub(super) fn of(record: &'a Record) -> Self {
-        let first_close =
-            record.control.iter().enumerate().find(|(_, c)| c.fact.opcode == 0x8).map(
-                |(index, c)| Closing {
-                    index,
-                    at: c.at,
-                    from: c.fact.direction,
-                    code: c.fact.code,
-                    reason: reason_of(&c.fact),
-                },
-            );
+        let first_close = first_close(record, |_| true);
         let end =
             record.endings.iter().enumerate().find_map(|(index, ending)| {
                 how(&ending.kind).map(|how| End { index, how, ending })
@@ -205,12 +196,31 @@ impl<'a> View<'a> {
         self.first_close.filter(|c| c.from == Direction::ServerToClient)
     }
 
+    /// The gateway's close, when it came first or answers a close that was itself faulty.
+    pub(super) fn gateway_complaint(&self) -> Option<Closing<'a>> {
+        let faulty =
+            self.client_close().is_some()
+                && self.record.violations.iter().any(|v| {
+                    v.direction == Direction::ClientToServer && v.name.starts_with("close_")
+                });
+        let from_gateway = |direction| direction == Direction::ServerToClient;
+        self.gateway_close()
+            .or_else(|| faulty.then(|| first_close(self.record, from_gateway)).flatten())
+    }
+
     /// The first close, when the client sent it.
     pub(super) fn client_close(&self) -> Option<Closing<'a>> {
         self.first_close.filter(|c| c.from == Direction::ClientToServer)
     }
 }
 
-fn reason_of(control: &Control) -> &str {
-    control.payload.as_str()
+fn first_close(record: &Record, from: impl Fn(Direction) -> bool) -> Option<Closing<'_>> {
+    let closes = record.control.iter().enumerate().filter(|(_, c)| c.fact.opcode == 0x8);
+    closes.map(|(index, c)| closing(index, c)).find(|close| from(close.from))
+}
+
+fn closing(index: usize, control: &At<Control>) -> Closing<'_> {
+    let At { at, fact } = control;
+    let (from, code) = (fact.direction, fact.code);
+    Closing { index, at: *at, from, code, reason: &fact.payload }
 }
