@@ -299,6 +299,6 @@ impl Record {
         if envelope.method.as_deref() == Some("connect") && openclaw.connect_at.is_none() {
             openclaw.connect_at = Some(at);
         }
-        openclaw.calls.take(at, envelope);
+        openclaw.calls.take(at, envelope, openclaw.answer_at.is_some());
     }
 }

@@ -38,7 +38,7 @@ pub(super) const CONNECTED: Rule = Rule {
         match view.first_close {
             Some(close) => close.is_orderly().then(|| {
                 let by_client = close.from == Direction::ClientToServer;
-                close.cite(Finding::certain_if(by_client)).on(close.from.source())
+                close.cite(Finding::certain_if(by_client && view.spoke())).on(close.from.source())
             }),
             None => (view.record.state == State::Open && view.end.is_none())
                 .then(|| Finding::likely().because("so far: the session is open")),
@@ -54,7 +54,8 @@ pub(super) const GOING_AWAY: Rule = Rule {
     next: &[],
     when: &[When::Fact(|view| {
         let close = view.client_close().filter(|c| c.code == Some(1001))?;
-        view.upgraded().then(|| close.cite(Finding::certain()).on(close.from.source()))
+        view.upgraded()
+            .then(|| close.cite(Finding::certain_if(view.spoke())).on(close.from.source()))
     })],
 };
 

@@ -15,6 +15,11 @@ const fn ending(
     Rule { slug, layer: Layer::Transport, who, says, next, when }
 }
 
+/// Past the opening exchange, where there is one to be known of.
+fn settled(view: &View<'_>) -> bool {
+    view.hello().is_some() || (view.openclaw().is_none() && view.spoke())
+}
+
 /// A call that waits longer than this was not left behind by a client in a hurry.
 const PATIENCE: Offset = Offset(3_000_000);
 
@@ -73,7 +78,7 @@ fn eof(view: &View<'_>) -> Option<Finding> {
     }
     let waiting = view.waiting().is_some_and(|(_, waited)| waited >= PATIENCE);
     let sending = view.record.frames.c2s.cut_frame.is_some();
-    let known = view.hello().is_some() || view.openclaw().is_none();
+    let known = settled(view);
     let finding = end
         .cite(Finding::certain_if(known && !waiting && !sending && !view.limit_fits))
         .because("a gateway process that was killed (gateway_killed) looks the same; see whether its port refuses now")
@@ -163,8 +168,7 @@ pub(super) const CLIENT_FIN: Rule = ending(
         if !on || view.first_close.is_some() {
             return None;
         }
-        let finding =
-            end.cite(Finding::certain_if(view.hello().is_some() || view.openclaw().is_none()));
+        let finding = end.cite(Finding::certain_if(settled(view)));
         Some(match view.answer_at().filter(|_| view.hello().is_some()) {
             Some(at) => finding.cite("openclaw.hello", "hello-ok was delivered", Some(at)),
             None => finding,
@@ -180,7 +184,7 @@ pub(super) const CLIENT_RESET: Rule = ending(
     &[When::Fact(|view| {
         let end =
             view.end_on(Leg::Downstream).filter(|e| matches!(e.how, How::Reset | How::Broken))?;
-        let sure = end.how == How::Reset && (view.hello().is_some() || view.openclaw().is_none());
+        let sure = end.how == How::Reset && settled(view);
         (view.upgraded() && view.first_close.is_none()).then(|| end.cite(Finding::certain_if(sure)))
     })],
 );

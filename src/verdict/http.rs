@@ -9,16 +9,13 @@ use crate::session::{Direction, Kind, Leg, ResponseFacts};
 
 const fn http(
     slug: &'static str,
-    layer: Layer,
     who: Who,
     says: &'static str,
     next: &'static [Todo],
     fact: &'static [When],
 ) -> Rule {
-    Rule { slug, layer, who, says, next, when: fact }
+    Rule { slug, layer: Layer::Transport, who, says, next, when: fact }
 }
-
-const T: Layer = Layer::Transport;
 
 /// The refusing response, when it has this status.
 fn status<'a>(view: &View<'a>, status: u16) -> Option<&'a ResponseFacts> {
@@ -90,7 +87,6 @@ const TRUST: &[Todo] = &[
 
 pub(super) const PROXY_ATTRIBUTION_REQUIRED: Rule = http(
     "proxy_attribution_required",
-    T,
     Who::FrontProxy,
     "The gateway refuses forwarded headers ({forwarding}) from a proxy that it does not trust.",
     TRUST,
@@ -112,7 +108,6 @@ pub(super) const PROXY_ATTRIBUTION_REQUIRED: Rule = http(
 
 pub(super) const UPGRADE_STRIPPED: Rule = http(
     "upgrade_stripped",
-    T,
     Who::FrontProxy,
     "Something on the way dropped the Upgrade or Connection header, and the gateway answered as to a plain request.",
     &[
@@ -164,7 +159,6 @@ fn stripped_before(view: &View<'_>) -> Option<Finding> {
 
 pub(super) const HTTP_200_NOT_WEBSOCKET: Rule = http(
     "http_200_not_websocket",
-    T,
     Who::FrontProxy,
     "A web server ({server}) answered the upgrade with a page.",
     &[look("check host and port"), look("check the reverse proxy's location block for {path}")],
@@ -176,7 +170,6 @@ pub(super) const HTTP_200_NOT_WEBSOCKET: Rule = http(
 
 pub(super) const HTTP_REDIRECT: Rule = http(
     "http_redirect",
-    T,
     Who::FrontProxy,
     "The server redirects to {location}; WebSocket clients do not follow.",
     &[look("use the target as the URL: {location}"), look("often it is http to https: use wss://")],
@@ -193,7 +186,6 @@ pub(super) const HTTP_REDIRECT: Rule = http(
 
 pub(super) const HTTP_400_UPGRADE: Rule = http(
     "http_400_upgrade",
-    T,
     Who::Client,
     "The Upgrade header is not websocket.",
     &[look("fix the client, or the proxy that changes the header")],
@@ -202,7 +194,6 @@ pub(super) const HTTP_400_UPGRADE: Rule = http(
 
 pub(super) const BAD_WEBSOCKET_VERSION: Rule = http(
     "bad_websocket_version",
-    T,
     Who::Client,
     "Sec-WebSocket-Version is missing or not 13.",
     &[look("fix the client, or the proxy that changes the header")],
@@ -211,7 +202,6 @@ pub(super) const BAD_WEBSOCKET_VERSION: Rule = http(
 
 pub(super) const BAD_WEBSOCKET_KEY: Rule = http(
     "bad_websocket_key",
-    T,
     Who::Client,
     "Sec-WebSocket-Key is missing or invalid.",
     &[look("fix the client, or the proxy that drops the header")],
@@ -220,7 +210,6 @@ pub(super) const BAD_WEBSOCKET_KEY: Rule = http(
 
 pub(super) const HTTP_400_MALFORMED: Rule = http(
     "http_400_malformed",
-    T,
     Who::Client,
     "The server does not take the request for HTTP.",
     &[look("the client speaks something else; check what it is pointed at")],
@@ -244,53 +233,55 @@ fn not_http(view: &View<'_>) -> Option<Finding> {
 
 pub(super) const HTTP_400_REVERSE_PROXY: Rule = http(
     "http_400_reverse_proxy",
-    T,
     Who::FrontProxy,
     "Another server ({server}) calls the request bad.",
     &[look("look at its error log; header buffers that are too small for cookies do this")],
     &[When::Fact(|view| status(view, 400).map(foreign))],
 );
 
-pub(super) const HTTP_401_REVERSE_PROXY: Rule = http(
-    "http_401_reverse_proxy",
-    Layer::Auth,
-    Who::FrontProxy,
-    "Another server ({server}) asks for a login before the gateway is reached.",
-    &[
-        set(
-            "exempt the gateway's path from the reverse proxy's own login (nginx)",
-            "auth_basic off; auth_request off;",
-        ),
-        look("or give the client that login"),
-    ],
-    &[When::Fact(|view| {
-        let response = status(view, 401).filter(|r| is_foreign(r))?;
-        let both = response.server.is_some() && response.www_authenticate.is_some();
-        let finding = cite(Finding::certain_if(both), response);
-        let finding = response.server.iter().fold(finding, |f, server| {
-            f.cite("response.server", format!("Server: {server}"), Some(response.at))
-        });
-        Some(response.www_authenticate.iter().fold(finding, |f, ask| {
-            f.cite("response.www_authenticate", ask.clone(), Some(response.at))
-        }))
-    })],
-);
+pub(super) const HTTP_401_REVERSE_PROXY: Rule = Rule {
+    layer: Layer::Auth,
+    ..http(
+        "http_401_reverse_proxy",
+        Who::FrontProxy,
+        "Another server ({server}) asks for a login before the gateway is reached.",
+        &[
+            set(
+                "exempt the gateway's path from the reverse proxy's own login (nginx)",
+                "auth_basic off; auth_request off;",
+            ),
+            look("or give the client that login"),
+        ],
+        &[When::Fact(|view| {
+            let response = status(view, 401).filter(|r| is_foreign(r))?;
+            let both = response.server.is_some() && response.www_authenticate.is_some();
+            let finding = cite(Finding::certain_if(both), response);
+            let finding = response.server.iter().fold(finding, |f, server| {
+                f.cite("response.server", format!("Server: {server}"), Some(response.at))
+            });
+            Some(response.www_authenticate.iter().fold(finding, |f, ask| {
+                f.cite("response.www_authenticate", ask.clone(), Some(response.at))
+            }))
+        })],
+    )
+};
 
-pub(super) const HTTP_401_UPGRADE: Rule = http(
-    "http_401_upgrade",
-    Layer::Auth,
-    Who::Client,
-    "The gateway protects the path {path} and got no valid bearer token or ticket.",
-    &[
-        look("use the main path / for clients"),
-        look("or send the bearer token or ticket of that path"),
-    ],
-    &[When::Fact(|view| status(view, 401).map(|r| cite(Finding::certain(), r)))],
-);
+pub(super) const HTTP_401_UPGRADE: Rule = Rule {
+    layer: Layer::Auth,
+    ..http(
+        "http_401_upgrade",
+        Who::Client,
+        "The gateway protects the path {path} and got no valid bearer token or ticket.",
+        &[
+            look("use the main path / for clients"),
+            look("or send the bearer token or ticket of that path"),
+        ],
+        &[When::Fact(|view| status(view, 401).map(|r| cite(Finding::certain(), r)))],
+    )
+};
 
 pub(super) const HTTP_403_REVERSE_PROXY: Rule = http(
     "http_403_reverse_proxy",
-    T,
     Who::FrontProxy,
     "The upgrade was forbidden by {server}.",
     &[
@@ -302,7 +293,6 @@ pub(super) const HTTP_403_REVERSE_PROXY: Rule = http(
 
 pub(super) const HTTP_404_WRONG_SERVER: Rule = http(
     "http_404_wrong_server",
-    T,
     Who::FrontProxy,
     "Another server ({server}) does not know the path {path}.",
     &[look("check host, port and the reverse proxy's route for {path}")],
@@ -314,7 +304,6 @@ pub(super) const HTTP_404_WRONG_SERVER: Rule = http(
 
 pub(super) const HTTP_404_UPGRADE: Rule = http(
     "http_404_upgrade",
-    T,
     Who::Client,
     "The gateway does not know the path {path}.",
     &[look("use the path /, or /__openclaw__/worker for a worker")],
@@ -333,7 +322,6 @@ pub(super) const HTTP_404_UPGRADE: Rule = http(
 
 pub(super) const HTTP_405_UPGRADE: Rule = http(
     "http_405_upgrade",
-    T,
     Who::Client,
     "The upgrade did not use GET.",
     &[look("fix the client: RFC 6455 asks for GET")],
@@ -343,21 +331,22 @@ pub(super) const HTTP_405_UPGRADE: Rule = http(
     ],
 );
 
-pub(super) const HTTP_429_UPGRADE: Rule = http(
-    "http_429_upgrade",
-    Layer::Auth,
-    Who::Client,
-    "The gateway has locked this address out on {path} after failed attempts.",
-    &[look("wait {retryAfter}, then fix the secret that the client sends")],
-    &[When::Fact(|view| {
-        let response = status(view, 429).filter(|r| !is_foreign(r))?;
-        (error_type(response)? == "rate_limited").then(|| own(response))
-    })],
-);
+pub(super) const HTTP_429_UPGRADE: Rule = Rule {
+    layer: Layer::Auth,
+    ..http(
+        "http_429_upgrade",
+        Who::Client,
+        "The gateway has locked this address out on {path} after failed attempts.",
+        &[look("wait {retryAfter}, then fix the secret that the client sends")],
+        &[When::Fact(|view| {
+            let response = status(view, 429).filter(|r| !is_foreign(r))?;
+            (error_type(response)? == "rate_limited").then(|| own(response))
+        })],
+    )
+};
 
 pub(super) const HTTP_429_REVERSE_PROXY: Rule = http(
     "http_429_reverse_proxy",
-    T,
     Who::FrontProxy,
     "Another server ({server}) limits the rate of requests.",
     &[set(
@@ -369,7 +358,6 @@ pub(super) const HTTP_429_REVERSE_PROXY: Rule = http(
 
 pub(super) const TOO_MANY_UNAUTHENTICATED: Rule = http(
     "too_many_unauthenticated_sockets",
-    T,
     Who::Client,
     "32 connections of this address wait at the gateway without having sent connect.",
     &[
@@ -382,7 +370,6 @@ pub(super) const TOO_MANY_UNAUTHENTICATED: Rule = http(
 
 pub(super) const GATEWAY_RESTARTING: Rule = http(
     "gateway_restarting",
-    T,
     Who::Gateway,
     "The gateway is restarting or suspending and admits nobody.",
     &[
@@ -402,7 +389,6 @@ pub(super) const GATEWAY_RESTARTING: Rule = http(
 
 pub(super) const GATEWAY_UNAVAILABLE: Rule = http(
     "gateway_unavailable",
-    T,
     Who::Gateway,
     "The gateway runs and cannot take WebSocket connections: {body}",
     &[
@@ -440,7 +426,6 @@ const UPSTREAM_OF: &[Todo] = &[
 
 pub(super) const HTTP_502: Rule = http(
     "http_502",
-    T,
     Who::FrontProxy,
     "The reverse proxy ({server}) cannot reach the gateway behind it.",
     UPSTREAM_OF,
@@ -449,7 +434,6 @@ pub(super) const HTTP_502: Rule = http(
 
 pub(super) const HTTP_503: Rule = http(
     "http_503",
-    T,
     Who::FrontProxy,
     "A server on the way ({server}) is not available: no backend, or a limit is reached.",
     UPSTREAM_OF,
@@ -458,7 +442,6 @@ pub(super) const HTTP_503: Rule = http(
 
 pub(super) const HTTP_504: Rule = http(
     "http_504",
-    T,
     Who::FrontProxy,
     "The reverse proxy ({server}) got no answer from the gateway in time.",
     &[
@@ -470,7 +453,6 @@ pub(super) const HTTP_504: Rule = http(
 
 pub(super) const HTTP_5XX: Rule = http(
     "http_server_error",
-    T,
     Who::Unknown,
     "The server answered the upgrade with {status}.",
     &[look("look at the log of {server}")],
@@ -479,7 +461,6 @@ pub(super) const HTTP_5XX: Rule = http(
 
 pub(super) const HTTP_REFUSED: Rule = http(
     "http_refused",
-    T,
     Who::Unknown,
     "The server refused the upgrade with {status}.",
     &[look("check host, port and path; look at the log of {server}")],
@@ -492,7 +473,6 @@ pub(super) const HTTP_REFUSED: Rule = http(
 
 pub(super) const NOT_HTTP_ANSWER: Rule = http(
     "answer_not_http",
-    T,
     Who::Gateway,
     "What listens at {upstream} does not speak HTTP/1.1.",
     &[look("check the port; an HTTP/2-only or TLS listener does this")],
@@ -506,7 +486,6 @@ pub(super) const NOT_HTTP_ANSWER: Rule = http(
 
 pub(super) const BAD_ACCEPT_HASH: Rule = http(
     "bad_accept_hash",
-    T,
     Who::FrontProxy,
     "The 101 carries a Sec-WebSocket-Accept that does not fit the client's key.",
     &[look("a proxy or cache answers in the server's place: by-pass it")],

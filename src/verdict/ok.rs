@@ -2,7 +2,7 @@
 
 use super::rule::{Finding, Rule, Todo, When, look, run};
 use super::shape::{Layer, Who};
-use super::view::{How, View};
+use super::view::{Closing, How, View};
 use crate::session::{Direction, Kind, Leg, State};
 
 const fn quiet(
@@ -28,13 +28,10 @@ fn orderly(view: &View<'_>) -> Option<Finding> {
     if !close.is_orderly() {
         return None;
     }
-    let waiting = view.calls().is_some_and(|calls| !calls.pending.is_empty());
     let by_client = close.from == Direction::ClientToServer;
-    let finding = match (view.hello().is_some() && by_client, waiting) {
-        (true, false) => Finding::certain(),
-        (true, true) => {
-            Finding::likely().because("the client left with calls unanswered, after a short wait")
-        }
+    let finding = match (view.hello().is_some() && by_client, unsettled(view, close)) {
+        (true, None) => Finding::certain(),
+        (true, Some(why)) => Finding::likely().because(why),
         (false, _) => Finding::possible(),
     };
     let finding = close
@@ -47,6 +44,22 @@ fn orderly(view: &View<'_>) -> Option<Finding> {
             finding.because("hello-ok itself was not seen; answered calls show that it was sent")
         }
     })
+}
+
+/// What may hide a lost call behind an orderly end.
+fn unsettled(view: &View<'_>, close: Closing<'_>) -> Option<&'static str> {
+    let calls = view.calls()?;
+    let read = calls.requests + u64::from(view.connect_at().is_some());
+    let idle = close.at.since(view.answer_at()?).micros() >= 3_000_000;
+    if !calls.pending.is_empty() {
+        return Some("the client left with calls unanswered, after a short wait");
+    }
+    let lost = calls.requests > calls.answered + calls.pending.len() as u64;
+    if lost || calls.orphans > 0 || view.data_frames(Direction::ClientToServer) > read {
+        return Some("not every call of the client could be read");
+    }
+    (calls.requests == 0 && close.code.is_none() && idle)
+        .then_some("the client called nothing for seconds before it left")
 }
 
 pub(super) const SCOPES_CLEARED: Rule = quiet(

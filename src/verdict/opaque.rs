@@ -7,13 +7,12 @@ use crate::session::{Direction, Leg};
 
 const fn opaque(
     slug: &'static str,
-    layer: Layer,
     who: Who,
     says: &'static str,
     next: &'static [Todo],
     when: &'static [When],
 ) -> Rule {
-    Rule { slug, layer, who, says, next, when }
+    Rule { slug, layer: Layer::Transport, who, says, next, when }
 }
 
 /// Handshake records of a client that gave up carry less than a Finished message.
@@ -35,7 +34,6 @@ fn answers_tls(view: &View<'_>) -> bool {
 
 pub(super) const TLS_TO_PLAINTEXT: Rule = opaque(
     "tls_to_plaintext",
-    Layer::Transport,
     Who::Client,
     "The client speaks TLS to a gateway that does not.",
     &[
@@ -59,7 +57,6 @@ pub(super) const TLS_TO_PLAINTEXT: Rule = opaque(
 
 pub(super) const TLS_CERT_UNTRUSTED: Rule = opaque(
     "tls_cert_untrusted",
-    Layer::Transport,
     Who::Client,
     "The client broke TLS off when it saw the gateway's certificate.",
     &[
@@ -77,7 +74,6 @@ pub(super) const TLS_CERT_UNTRUSTED: Rule = opaque(
 
 pub(super) const TLS_NO_ANSWER: Rule = opaque(
     "tls_no_answer",
-    Layer::Transport,
     Who::Gateway,
     "The upstream gave no answer to the client's TLS.",
     &[look("see who listens at {upstream}"), look("look at the gateway's log at that time")],
@@ -90,7 +86,6 @@ pub(super) const TLS_NO_ANSWER: Rule = opaque(
 
 pub(super) const TLS_RESET: Rule = opaque(
     "reset_mid_session",
-    Layer::Transport,
     Who::Network,
     "The encrypted connection was reset.",
     &[look("terminate TLS at wstap to see more")],
@@ -100,30 +95,38 @@ pub(super) const TLS_RESET: Rule = opaque(
     })],
 );
 
-pub(super) const TLS_RELAYED: Rule = opaque(
-    "connected",
-    Layer::Ok,
-    Who::Client,
-    "TLS was established and data went both ways; what it was cannot be read here.",
-    &[look("to judge the session itself, terminate TLS at wstap")],
-    &[When::Fact(|view| {
-        let both = Direction::BOTH.iter().all(|d| view.bytes(*d) > 0);
-        (is_tls(view) && both).then(|| {
-            hello(view, Finding::likely())
-                .because("only the outside of an encrypted stream was seen")
-                .on(Leg::Downstream)
-        })
-    })],
-);
+pub(super) const TLS_RELAYED: Rule = Rule {
+    layer: Layer::Ok,
+    ..opaque(
+        "connected",
+        Who::Client,
+        "TLS was established and data went both ways; what it was cannot be read here.",
+        &[look("to judge the session itself, terminate TLS at wstap")],
+        &[When::Fact(|view| {
+            let both = Direction::BOTH.iter().all(|d| view.bytes(*d) > 0);
+            (is_tls(view) && both).then(|| {
+                hello(view, Finding::likely())
+                    .because("only the outside of an encrypted stream was seen")
+                    .on(Leg::Downstream)
+            })
+        })],
+    )
+};
 
-pub(super) const NOT_JUDGED: Rule = opaque(
-    "not_http",
-    Layer::Unknown,
-    Who::Client,
-    "The client's bytes are neither HTTP nor TLS ({opaque}).",
-    &[look("check what the client is pointed at")],
-    &[When::Fact(|view| {
-        let facts = view.record.opaque.as_ref()?;
-        Some(Finding::possible().cite("opaque.what", facts.what.clone(), None).on(Leg::Downstream))
-    })],
-);
+pub(super) const NOT_JUDGED: Rule = Rule {
+    layer: Layer::Unknown,
+    ..opaque(
+        "not_http",
+        Who::Client,
+        "The client's bytes are neither HTTP nor TLS ({opaque}).",
+        &[look("check what the client is pointed at")],
+        &[When::Fact(|view| {
+            let facts = view.record.opaque.as_ref()?;
+            Some(
+                Finding::possible()
+                    .cite("opaque.what", facts.what.clone(), None)
+                    .on(Leg::Downstream),
+            )
+        })],
+    )
+};

@@ -261,7 +261,7 @@ fn no_gateway(view: &View<'_>) -> Option<Finding> {
     if view.first_close.is_some() && closed.is_none() {
         return None;
     }
-    let waited = closed.map(|c| c.at).or(left.map(|e| e.ending.at))?.since(upgraded);
+    let waited = closed.map(|c| c.at).or_else(|| left.map(|e| e.ending.at))?.since(upgraded);
     let sure = waited >= TIMER && closed.is_some();
     let finding = if sure { Finding::likely() } else { Finding::possible() };
     let finding = finding

@@ -38,7 +38,8 @@ pub(super) fn of(view: &View<'_>, culprits: &[Culprit], name: &str) -> Option<St
             |c| format!("{} fits the time of the end: {}", c.name, c.directive),
         )),
         "age" => {
-            view.end.map(|e| e.ending.at).or(view.first_close.map(|c| c.at)).map(|t| t.to_string())
+            let ended = view.end.map(|e| e.ending.at);
+            ended.or_else(|| view.first_close.map(|c| c.at)).map(|t| t.to_string())
         }
         "code" => {
             Some(view.first_close?.code.map_or_else(|| "no code".to_owned(), |c| c.to_string()))
@@ -185,5 +186,5 @@ fn request_id(view: &View<'_>) -> Option<String> {
 
 /// The leg whose side a person would look at, when a rule names none.
 pub(super) fn leg_of(view: &View<'_>) -> Option<Leg> {
-    view.first_close.map(|c| c.from.source()).or(view.end.map(super::view::End::leg))
+    view.first_close.map(|c| c.from.source()).or_else(|| view.end.map(super::view::End::leg))
 }

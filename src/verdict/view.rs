@@ -82,8 +82,9 @@ impl End<'_> {
 fn how(kind: &EndingKind) -> Option<How> {
     match kind {
         EndingKind::CloseFrame { .. } | EndingKind::ResetNotPassed => None,
-        EndingKind::Fin => Some(How::Fin),
-        EndingKind::Tls { end: TlsEnd::CloseNotify | TlsEnd::Truncated } => Some(How::Fin),
+        EndingKind::Fin | EndingKind::Tls { end: TlsEnd::CloseNotify | TlsEnd::Truncated } => {
+            Some(How::Fin)
+        }
         EndingKind::FinMidFrame { .. } => Some(How::MidFrame),
         EndingKind::Reset { .. } => Some(How::Reset),
         EndingKind::Failed { .. } | EndingKind::Tls { .. } => Some(How::Broken),
@@ -151,7 +152,8 @@ impl<'a> View<'a> {
 
     /// hello-ok was seen, or answered calls show that there was one.
     pub(super) fn greeted(&self) -> bool {
-        self.hello().is_some() || self.calls().is_some_and(|calls| calls.answered > 0)
+        self.hello().is_some()
+            || self.calls().is_some_and(|calls| calls.answered + calls.orphans > 0)
     }
 
     /// `error.details.<key>` of the refusal, when it is text.
@@ -163,6 +165,11 @@ impl<'a> View<'a> {
     pub(super) fn data_frames(&self, direction: Direction) -> u64 {
         let counts = &self.record.frames.of(direction).by_opcode;
         counts.iter().filter(|c| matches!(c.opcode, 0x1 | 0x2)).map(|c| c.frames).sum()
+    }
+
+    /// Whether messages went in both directions.
+    pub(super) fn spoke(&self) -> bool {
+        Direction::BOTH.iter().all(|direction| self.data_frames(*direction) > 0)
     }
 
     pub(super) fn bytes(&self, direction: Direction) -> u64 {

@@ -24,15 +24,15 @@ pub(super) fn of(view: &View<'_>, generic: bool) -> Vec<Warning> {
     checks.iter().filter_map(|check| check(view)).chain(compression).collect()
 }
 
-fn warn(slug: &str, refers: &str, text: impl Into<String>) -> Option<Warning> {
-    Some(Warning { slug: slug.to_owned(), text: text.into(), refers: refers.to_owned() })
+fn warn(slug: &str, refers: &str, text: impl Into<String>) -> Warning {
+    Warning { slug: slug.to_owned(), text: text.into(), refers: refers.to_owned() }
 }
 
 fn scopes_cleared(view: &View<'_>) -> Option<Warning> {
     let asked = view.connect().is_some_and(|c| !c.scopes.is_empty());
     let none = view.hello()?.scopes.as_ref().is_some_and(Vec::is_empty);
     let text = "the gateway granted none of the scopes asked for: most calls will be refused";
-    if asked && none { warn("scopes_cleared", "openclaw.hello.scopes", text) } else { None }
+    (asked && none).then(|| warn("scopes_cleared", "openclaw.hello.scopes", text))
 }
 
 /// The IP address in `ip:port`, `[ip]:port` or `ip`.
@@ -58,11 +58,8 @@ fn became_local(view: &View<'_>) -> Option<Warning> {
     let remote = ip(&view.record.client.addr).is_some_and(|ip| !ip.is_loopback());
     let text = "the client is remote, but the gateway sees wstap's loopback address and takes it for local: \
                 pairing and scope checks that it would meet without wstap are hidden";
-    if view.hello().is_some() && remote && dials_loopback(view) {
-        warn("became_local_through_wstap", "client.addr", text)
-    } else {
-        None
-    }
+    let hidden = view.hello().is_some() && remote && dials_loopback(view);
+    hidden.then(|| warn("became_local_through_wstap", "client.addr", text))
 }
 
 fn listener_open(view: &View<'_>) -> Option<Warning> {
@@ -70,7 +67,7 @@ fn listener_open(view: &View<'_>) -> Option<Warning> {
     let text =
         "this listener is open to other machines, and all who use it are local to the gateway";
     let local = view.openclaw().is_some() && dials_loopback(view);
-    if open && local { warn("listener_grants_locality", "client.listener", text) } else { None }
+    (open && local).then(|| warn("listener_grants_locality", "client.listener", text))
 }
 
 /// The host and port of an origin.
@@ -84,13 +81,13 @@ fn host_differs(view: &View<'_>) -> Option<Warning> {
     let origin = request.origin.as_deref().filter(|o| *o != "null").map(host_of);
     let host = request.host.as_deref()?;
     let meant = forwarded.or(origin).filter(|meant| !meant.eq_ignore_ascii_case(host))?;
-    warn(
+    Some(warn(
         "host_differs",
         "request.host",
         format!(
             "Host is {host}, the page came from {meant}: a proxy rewrites Host, or the page is foreign; same-origin checks fail"
         ),
-    )
+    ))
 }
 
 fn forwarded_headers(view: &View<'_>) -> Option<Warning> {
@@ -100,20 +97,20 @@ fn forwarded_headers(view: &View<'_>) -> Option<Warning> {
     if names.is_empty() || view.status() == Some(403) {
         return None;
     }
-    warn(
+    Some(warn(
         "forwarded_headers",
         "request.forwarding",
         format!(
             "{} came along: to an OpenClaw gateway the client is remote, or refused unless the proxy is trusted",
             names.join(", ")
         ),
-    )
+    ))
 }
 
 fn wrong_accept(view: &View<'_>) -> Option<Warning> {
     let wrong = view.response()?.accept_ok == Some(false);
     let text = "Sec-WebSocket-Accept does not fit the key; clients that check it will refuse";
-    if wrong { warn("wrong_accept", "response.accept_ok", text) } else { None }
+    wrong.then(|| warn("wrong_accept", "response.accept_ok", text))
 }
 
 fn changed_by_options(view: &View<'_>) -> Option<Warning> {
@@ -124,7 +121,7 @@ fn changed_by_options(view: &View<'_>) -> Option<Warning> {
         return None;
     }
     let text = format!("wstap changed the request: {}", names.join(", "));
-    warn("changed_by_options", "request.changes", text)
+    Some(warn("changed_by_options", "request.changes", text))
 }
 
 /// No server must accept an offer, so only the marks of a meddling hop count: a browser always
@@ -138,7 +135,7 @@ fn compression_stripped(view: &View<'_>) -> Option<Warning> {
     let browser = request.user_agent.as_deref().is_some_and(|ua| ua.starts_with("Mozilla/"));
     if browser && !offered {
         let text = "a browser offers compression, and the offer did not arrive here: a hop strips Sec-WebSocket-Extensions";
-        return warn("compression_stripped", "request.sec_websocket_extensions", text);
+        return Some(warn("compression_stripped", "request.sec_websocket_extensions", text));
     }
     let response = view.response().filter(|r| r.status == Some(101))?;
     let rsv1 = Direction::BOTH.iter().any(|d| view.record.frames.of(*d).rsv1 > 0);
@@ -147,32 +144,24 @@ fn compression_stripped(view: &View<'_>) -> Option<Warning> {
         (_, false, true) => "compressed frames came without an agreed extension",
         (_, _, _) => return None,
     };
-    warn("compression_half_negotiated", "response.extensions", text)
+    Some(warn("compression_half_negotiated", "response.extensions", text))
 }
 
 fn unverified_certificate(view: &View<'_>) -> Option<Warning> {
     let unverified = view.record.upstream.tls.as_ref()?.verified == Some(false);
     let text = "the upstream's certificate was not verified";
-    if unverified { warn("certificate_unverified", "upstream.tls.verified", text) } else { None }
+    unverified.then(|| warn("certificate_unverified", "upstream.tls.verified", text))
 }
 
 fn unstored_text(view: &View<'_>) -> Option<Warning> {
-    let unread =
-        view.record.messages.iter().filter(|m| {
-            matches!(m.fact.unstored, Some(Unstored::UnparsableJson | Unstored::TooLong))
-        });
-    match unread.count() {
-        0 => None,
-        count => warn(
-            "text_not_stored",
-            "messages",
-            format!("{count} message(s) could not be searched for secrets and were not stored"),
-        ),
-    }
+    let hides = [Some(Unstored::UnparsableJson), Some(Unstored::TooLong)];
+    let unread = view.record.messages.iter().filter(|m| hides.contains(&m.fact.unstored)).count();
+    let text = format!("{unread} message(s) could not be searched for secrets and were not stored");
+    (unread > 0).then(|| warn("text_not_stored", "messages", text))
 }
 
 fn recording_gap(view: &View<'_>) -> Option<Warning> {
     let gap = view.record.gap?;
     let text = format!("the recorder lost {} event(s) and {} frame(s)", gap.events, gap.frames);
-    warn("recording_gap", "gap", text)
+    Some(warn("recording_gap", "gap", text))
 }

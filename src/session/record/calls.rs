@@ -11,6 +11,9 @@ pub struct Calls {
     pub answered: u64,
     /// Refused calls; those with equal codes are counted together.
     pub refused: Vec<RefusedCalls>,
+    /// Answers to requests that were not seen.
+    #[serde(default)]
+    pub orphans: u64,
     /// Requests without an answer so far, oldest first; at most [`Calls::PENDING`] of them.
     pub pending: Vec<PendingCall>,
     /// When the gateway announced its shutdown.
@@ -41,10 +44,11 @@ impl Calls {
     /// How many waiting requests are kept; later ones are only counted.
     pub const PENDING: usize = 256;
 
-    pub(super) fn take(&mut self, at: Offset, envelope: &Envelope) {
+    /// Takes in the outside of one frame; `answered` when the answer to `connect` came before it.
+    pub(super) fn take(&mut self, at: Offset, envelope: &Envelope, answered: bool) {
         match (envelope.kind.as_deref(), envelope.direction) {
             (Some("req"), Some(Direction::ClientToServer)) => self.request(at, envelope),
-            (Some("res"), Some(Direction::ServerToClient)) => self.answer(at, envelope),
+            (Some("res"), Some(Direction::ServerToClient)) => self.answer(at, envelope, answered),
             (Some("event"), Some(Direction::ServerToClient))
                 if envelope.event.as_deref() == Some("shutdown") =>
             {
@@ -64,10 +68,24 @@ impl Calls {
         }
     }
 
-    fn answer(&mut self, at: Offset, envelope: &Envelope) {
+    fn answer(&mut self, at: Offset, envelope: &Envelope, answered: bool) {
         let asked = self.pending.iter().position(|call| Some(&call.id) == envelope.id.as_ref());
-        let Some(asked) = asked.map(|place| self.pending.remove(place)) else { return };
-        self.answered += 1;
+        let method = match asked.map(|place| self.pending.remove(place)) {
+            Some(call) => {
+                self.answered += 1;
+                call.method
+            }
+            // The answer to `connect` itself.
+            None if !answered => return,
+            None if self.requests > self.answered + self.pending.len() as u64 => {
+                self.answered += 1;
+                None
+            }
+            None => {
+                self.orphans += 1;
+                None
+            }
+        };
         if envelope.ok != Some(false) {
             return;
         }
@@ -81,7 +99,7 @@ impl Calls {
                 code: envelope.code.clone(),
                 detail_code: envelope.detail_code.clone(),
                 count: 1,
-                method: asked.method,
+                method,
                 at,
             }),
         }
@@ -111,12 +129,15 @@ mod tests {
             ..Envelope::default()
         };
         for id in ["a", "b", "c"] {
-            calls.take(Offset(1), &request(id));
+            calls.take(Offset(1), &request(id), true);
         }
-        calls.take(Offset(2), &refusal("c"));
-        calls.take(Offset(3), &refusal("a"));
+        calls.take(Offset(2), &refusal("connect"), false);
+        calls.take(Offset(2), &refusal("c"), true);
+        calls.take(Offset(3), &refusal("a"), true);
         assert_eq!((calls.requests, calls.answered), (3, 2));
         assert_eq!(calls.pending.iter().map(|p| p.id.as_str()).collect::<Vec<_>>(), ["b"]);
-        assert_eq!((calls.refused.len(), calls.refused[0].count), (1, 2));
+        assert_eq!((calls.refused.len(), calls.refused[0].count, calls.orphans), (1, 2, 0));
+        calls.take(Offset(4), &refusal("unseen"), true);
+        assert_eq!((calls.answered, calls.orphans), (2, 1));
     }
 }
