@@ -16,7 +16,7 @@ use super::tunnel::{Opening, tunnel};
 use super::watcher::Watcher;
 use crate::accept::{ClientHello, Incoming, ProxyHeaderError, ServerTls, read_proxy_header};
 use crate::session::{
-    Ending, EndingKind, Event, Finish, Kind, Leg, Note, OpaqueFacts, ProxyHeader, Started, TlsFacts,
+    Ending, EndingKind, Event, Finish, Kind, Leg, OpaqueFacts, ProxyHeader, Started, TlsFacts,
 };
 use crate::socket::Stream;
 use crate::upgrade::{Asks, First, RequestHead, read_first};
@@ -28,7 +28,6 @@ pub(super) struct Listening {
     pub(super) route: Route,
     /// The listener as it was printed.
     pub(super) name: String,
-    pub(super) place: Note,
     pub(super) head_patience: std::time::Duration,
     pub(super) keepalive: Option<std::time::Duration>,
     pub(super) cut: CancellationToken,
@@ -189,7 +188,6 @@ impl Connection {
             earlier_requests: self.requests,
         };
         let recording = Recording::begin(&self.listening.tools, began, facts);
-        recording.fact(began, Event::Note(self.listening.place.clone()));
         if let Some(facts) = &self.tls {
             recording.fact(began, Event::Tls { leg: Leg::Downstream, facts: facts.clone() });
         }

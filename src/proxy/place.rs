@@ -5,14 +5,11 @@
 
 use super::settings::Route;
 use crate::accept::ListenSpec;
-use crate::session::Note;
 use crate::upgrade::Forwarded;
 
-/// The slug of the note that each session carries.
-const SLUG: &str = "place";
-
-/// One paragraph about this route, recorded with each of its sessions and printed at start.
-pub(super) fn place(route: &Route) -> Note {
+/// One paragraph about this route: printed at start, and recorded with the tap for all of its
+/// sessions.
+pub(super) fn place(route: &Route) -> String {
     let upstream_local = route.dialer.upstream().is_loopback();
     let listener_local = match &route.listen {
         ListenSpec::Tcp { addr, .. } => addr.ip().to_canonical().is_loopback(),
@@ -52,5 +49,5 @@ pub(super) fn place(route: &Route) -> Note {
             " TLS ends here: a client that pins the gateway's certificate will refuse ours.",
         );
     }
-    Note { slug: SLUG.to_owned(), text }
+    text
 }

@@ -88,7 +88,6 @@ impl Proxy {
             let listening = Listening {
                 tools: Arc::clone(&tools),
                 name: listener.name().to_owned(),
-                place: place(&route),
                 head_patience: settings.head_patience,
                 keepalive: settings.keepalive,
                 cut: cut.clone(),
@@ -183,7 +182,7 @@ fn bound(route: &Route, listener: &Listener) -> Bound {
         addr: listener.local_addr(),
         tls: route.tls.is_some(),
         upstream: route.dialer.upstream().to_string(),
-        place: place(route).text,
+        place: place(route),
     }
 }
 

@@ -131,8 +131,7 @@ impl Half {
                     }
                     self.end_of_source(ends.from, now, watch);
                 }
-                Ok(_) if hand_back && watch.exchange_over() => {
-                    let count = read.unwrap_or_default();
+                Ok(count) if hand_back && watch.exchange_over() => {
                     return Poll::Ready(Err(Stop::Next(buffer[..count].to_vec())));
                 }
                 Ok(count) => {

@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use rusqlite::{OptionalExtension, Row};
+use serde_json::Value;
 use thiserror::Error;
 
 pub use filter::{Filter, Listed};
@@ -24,7 +25,9 @@ use self::open::Opened;
 use super::schema::COMMIT_BITS;
 use super::tap::{Life, Tap};
 use super::{StoreError, lines};
-use crate::session::{Direction, Envelope, Event, Offset, Record, SessionId, State, Timed, Wall};
+use crate::session::{
+    Direction, Envelope, Event, Note, Offset, Record, SessionId, State, Timed, Wall,
+};
 
 /// A store that is read.
 #[derive(Debug)]
@@ -58,7 +61,7 @@ pub struct TapRow {
     pub ended_at: Option<Wall>,
     pub alive: bool,
     /// What it said of its settings and its place.
-    pub info: serde_json::Value,
+    pub info: Value,
 }
 
 /// What a tap lost and no session tells of.
@@ -152,8 +155,27 @@ impl Reader {
                 live.not_websocket_from = not_websocket_from;
             }
         }
+        record.notes.extend(self.said_of(place, &record.client.listener)?);
         record.conclude();
         Ok(record)
+    }
+
+    /// What the session's tap said of the listener: the same for all of its sessions, so it
+    /// stands once, with the tap.
+    fn said_of(&self, place: Place, listener: &str) -> Result<Option<Note>, StoreError> {
+        let info: Option<String> = self
+            .opened
+            .connection
+            .prepare_cached("SELECT info FROM taps JOIN sessions USING (tap) WHERE row = ?1")?
+            .query_row([place.row], |row| row.get(0))
+            .optional()?;
+        let info: Value =
+            info.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+        let routes = info["routes"].as_array().into_iter().flatten();
+        let text = routes
+            .filter(|route| route["listener"] == listener)
+            .find_map(|route| route["place"].as_str());
+        Ok(text.map(|text| Note { slug: "place".to_owned(), text: text.to_owned() }))
     }
 
     /// Everything that was seen of a session except its frames, in order.
