@@ -1,5 +1,6 @@
 //! The life of one client connection: what comes first, and what comes after that.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
@@ -15,6 +16,7 @@ use super::settings::Route;
 use super::tunnel::{Opening, tunnel};
 use super::watcher::Watcher;
 use crate::accept::{ClientHello, Incoming, ProxyHeaderError, ServerTls, read_proxy_header};
+use crate::relay::Seen;
 use crate::session::{
     Ending, EndingKind, Event, Finish, Kind, Leg, OpaqueFacts, ProxyHeader, Started, TlsFacts,
 };
@@ -56,8 +58,8 @@ pub(super) struct Connection {
     local: String,
     /// The client's own address where one is known, for forwarded headers.
     pub(super) client_ip: Option<std::net::IpAddr>,
-    proxy_header: Option<ProxyHeader>,
-    tls: Option<TlsFacts>,
+    proxy_header: Option<Box<ProxyHeader>>,
+    tls: Option<Box<TlsFacts>>,
     pub(super) requests: u32,
 }
 
@@ -89,7 +91,7 @@ pub(super) async fn serve(listening: Arc<Listening>, incoming: Incoming) {
             () = cut.cancelled() => return,
         };
         let began = if connection.requests == 0 { accepted.max(began) } else { began };
-        let next = match first {
+        let opening = match first {
             First::Head(head) if head.asks == Asks::Exchange => {
                 match Box::pin(exchange::serve(&mut connection, stream, buffer)).await {
                     Some((kept, rest)) => {
@@ -99,27 +101,18 @@ pub(super) async fn serve(listening: Arc<Listening>, incoming: Incoming) {
                     None => return,
                 }
             }
-            First::Head(head) => {
-                let opening = connection.request(Instant::now(), buffer, head);
-                connection.tunnel(&mut stream, opening).await
-            }
-            First::NotHttp => connection.bytes(&mut stream, "not_http", buffer).await,
-            First::TooLong => connection.bytes(&mut stream, "head_too_long", buffer).await,
-            First::Slow => connection.bytes(&mut stream, "slow_head", buffer).await,
-            First::Ended if !buffer.is_empty() => {
-                connection.bytes(&mut stream, "not_http", buffer).await
-            }
-            First::Ended => {
-                connection.left(began, &mut stream, EndingKind::Fin).await;
-                None
-            }
+            First::Head(head) => connection.request(Instant::now(), buffer, head),
+            First::NotHttp => connection.bytes("not_http", buffer),
+            First::TooLong => connection.bytes("head_too_long", buffer),
+            First::Slow => connection.bytes("slow_head", buffer),
+            First::Ended if !buffer.is_empty() => connection.bytes("not_http", buffer),
+            First::Ended => return connection.left(began, stream, EndingKind::Fin).await,
             First::Failed(error) => {
-                let kind = crate::relay::Seen::of(&Stream::read_failure(&error), 0).kind("");
-                connection.left(began, &mut stream, kind).await;
-                None
+                let kind = Seen::of(&Stream::read_failure(&error), 0).kind("");
+                return connection.left(began, stream, kind).await;
             }
         };
-        match next {
+        match connection.tunnel(&mut stream, opening).await {
             Some(bytes) => buffer = bytes,
             None => return,
         }
@@ -147,7 +140,7 @@ impl Connection {
         let Some(tls) = &listening.route.tls else { return Some((stream, unread.into())) };
         match tls.establish(stream, unread).await {
             Ok((stream, facts)) => {
-                self.tls = Some(facts);
+                self.tls = Some(Box::new(facts));
                 Some((stream, Vec::new()))
             }
             Err(failure) => {
@@ -165,7 +158,7 @@ impl Connection {
         if let Some(source) = &header.source {
             self.client_ip = source.parse().ok().map(|addr: std::net::SocketAddr| addr.ip());
         }
-        self.proxy_header = Some(header);
+        self.proxy_header = Some(Box::new(header));
     }
 
     fn refuse(&self, accepted: Instant, stream: &Stream, error: &ProxyHeaderError) {
@@ -184,12 +177,12 @@ impl Connection {
             listener: self.listening.name.clone(),
             client: self.client.clone(),
             local: self.local.clone(),
-            proxy_header: self.proxy_header.clone(),
+            proxy_header: self.proxy_header.as_deref().cloned(),
             earlier_requests: self.requests,
         };
         let recording = Recording::begin(&self.listening.tools, began, facts);
         if let Some(facts) = &self.tls {
-            recording.fact(began, Event::Tls { leg: Leg::Downstream, facts: facts.clone() });
+            recording.fact(began, Event::Tls { leg: Leg::Downstream, facts: (**facts).clone() });
         }
         recording
     }
@@ -214,11 +207,18 @@ impl Connection {
         Opening { watcher, first, head: Some(head_len) }
     }
 
-    async fn tunnel(&self, stream: &mut Stream, opening: Opening) -> Option<Vec<u8>> {
-        Box::pin(tunnel(&self.listening.route, stream, opening, &self.listening.cut)).await
+    /// On the heap before anything of it runs: a connection is no larger than its wait for the
+    /// next head.
+    fn tunnel<'a>(
+        &'a self,
+        stream: &'a mut Stream,
+        opening: Opening,
+    ) -> Pin<Box<impl Future<Output = Option<Vec<u8>>> + use<'a>>> {
+        Box::pin(tunnel(&self.listening.route, stream, opening, &self.listening.cut))
     }
 
-    async fn bytes(&self, stream: &mut Stream, what: &str, buffer: Vec<u8>) -> Option<Vec<u8>> {
+    /// Bytes that are not HTTP: they go on as they are.
+    fn bytes(&self, what: &str, buffer: Vec<u8>) -> Opening {
         let now = Instant::now();
         let recording = self.begin(now, Kind::Opaque);
         let facts = match ClientHello::of(&buffer) {
@@ -227,21 +227,42 @@ impl Connection {
             ClientHello::No => OpaqueFacts::named(what),
         };
         recording.fact(now, Event::Opaque(facts));
-        let watcher = Watcher::of_bytes(recording);
-        self.tunnel(stream, Opening { watcher, first: buffer, head: None }).await
+        Opening { watcher: Watcher::of_bytes(recording), first: buffer, head: None }
     }
 
     /// The client ended without a byte. Between two requests that is how connections end.
-    async fn left(&self, began: Instant, stream: &mut Stream, kind: EndingKind) {
+    async fn left(&self, began: Instant, mut stream: Stream, kind: EndingKind) {
         if self.requests == 0 {
             let recording = self.begin(began, Kind::Opaque);
             let now = Instant::now();
             recording.fact(now, Event::Opaque(OpaqueFacts::named("no_bytes")));
             let ending = Ending { leg: Leg::Downstream, at: recording.at(now), kind };
             recording.fact(now, Event::Ending(ending));
-            recording.finish(&[(Leg::Downstream, stream)], Finish::default());
+            recording.finish(&[(Leg::Downstream, &stream)], Finish::default());
         }
         // The client is gone: nobody is left to be told that this failed.
         drop(stream.shutdown().await);
+    }
+}
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size_of_future<F: Future>(_: impl FnOnce() -> F) -> usize {
+        size_of::<F>()
+    }
+
+    fn any<T>() -> T {
+        unreachable!("only the type is looked at")
+    }
+
+    /// What an idle session costs beside its sockets: thousands of them are usual.
+    #[test]
+    fn the_futures_of_an_idle_session_are_small() {
+        let waiting = size_of_future(|| serve(any(), any()));
+        let relaying = size_of_future(|| tunnel(any(), any(), any(), any()));
+        let watching = size_of::<Watcher>();
+        let all = waiting + relaying + watching;
+        assert!(all <= 2500, "{waiting} + {relaying} + {watching} bytes");
     }
 }

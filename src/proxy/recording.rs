@@ -9,7 +9,8 @@ use super::console::{ending_text, line_of};
 use crate::observe::{self, Capture, Message};
 use crate::redact::{Keep, RawMessage, Redactor, Secrets};
 use crate::session::{
-    Captured, Change, Event, Finish, Head, Leg, Note, Offset, SessionId, Started, Timed, Wall,
+    Captured, Change, Event, Finish, Head, Leg, Note, Offset, RefusalFacts, SessionId, Started,
+    Timed, Wall,
 };
 use crate::socket::Stream;
 use crate::store::{Recorder, SessionKey};
@@ -160,6 +161,15 @@ impl Recording {
     /// The payload of a control frame as it may be kept.
     pub(super) fn payload(&self, payload: &[u8]) -> String {
         self.tools.redactor.control(payload, &mut self.secrets())
+    }
+
+    /// A refusal whose words and details may be kept.
+    pub(super) fn refusal(&self, mut facts: RefusalFacts) -> RefusalFacts {
+        facts.message = facts.message.map(|message| self.line(&message));
+        if let Some(details) = &mut facts.details {
+            self.tools.redactor.json(details, &mut self.secrets());
+        }
+        facts
     }
 
     /// A message as it may be kept.

@@ -20,7 +20,8 @@ const ANSWER_PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// What a tunnel begins with.
 pub(super) struct Opening {
-    pub(super) watcher: Watcher,
+    /// On the heap, so that it is not in the future once for every place it moves through.
+    pub(super) watcher: Box<Watcher>,
     /// What goes to the upstream first.
     pub(super) first: Vec<u8>,
     /// How many bytes of `first` are a request head; none when it is not HTTP.
@@ -42,7 +43,8 @@ pub(super) async fn tunnel(
     let mut upstream = match dialled {
         Ok(upstream) => upstream,
         Err(failure) => {
-            Box::pin(unreachable(route, client, watcher.recording, failure, head.is_some())).await;
+            let recording = watcher.recording;
+            Box::pin(unreachable(route, client, recording, failure, head.is_some())).await;
             return None;
         }
     };
@@ -54,7 +56,7 @@ pub(super) async fn tunnel(
     watcher.ahead(Instant::now(), &first[head.unwrap_or(0)..]);
     drop(first);
     let settings = relay::Settings { cut, hand_back: head.is_some() };
-    let next = match relay::relay(client, &mut upstream, &mut watcher, settings).await {
+    let next = match relay::relay(client, &mut upstream, &mut *watcher, settings).await {
         End::Over => None,
         End::Next(bytes) => Some(bytes),
         End::Cut => {
@@ -77,7 +79,7 @@ async fn dial(route: &Route, recording: &Recording) -> Result<Stream, Option<Dia
     result.map_err(Some)
 }
 
-fn finish(watcher: Watcher, client: &Stream, upstream: &Stream, reused: bool) {
+fn finish(watcher: Box<Watcher>, client: &Stream, upstream: &Stream, reused: bool) {
     let legs = [(Leg::Downstream, client), (Leg::Upstream, upstream)];
     watcher.conclude().finish(&legs, Finish { reused, ..Finish::default() });
 }

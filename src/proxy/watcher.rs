@@ -60,23 +60,23 @@ struct Refused {
 
 impl Watcher {
     /// For a session that begins with a request head.
-    pub(super) fn of_request(recording: Recording, websocket: bool, is_head: bool) -> Self {
+    pub(super) fn of_request(recording: Recording, websocket: bool, is_head: bool) -> Box<Self> {
         let answer = Answer { reader: ResponseReader::new(is_head), websocket };
         Self::in_phase(recording, Phase::Answer(Box::new(answer)))
     }
 
     /// For bytes that are not HTTP.
-    pub(super) fn of_bytes(recording: Recording) -> Self {
+    pub(super) fn of_bytes(recording: Recording) -> Box<Self> {
         Self::in_phase(recording, Phase::Opaque)
     }
 
-    fn in_phase(recording: Recording, phase: Phase) -> Self {
+    fn in_phase(recording: Recording, phase: Phase) -> Box<Self> {
         let observer = Observer::new(recording.tools.observe);
-        Self { recording, observer, phase, why_cut: "wstap was told to stop" }
+        Box::new(Self { recording, observer, phase, why_cut: "wstap was told to stop" })
     }
 
     /// After the relay: what never became complete, and the totals.
-    pub(super) fn conclude(mut self) -> Recording {
+    pub(super) fn conclude(mut self: Box<Self>) -> Recording {
         let now = Instant::now();
         for direction in Direction::BOTH {
             self.end_of(direction, now);
@@ -245,6 +245,10 @@ impl Output for Sink<'_> {
     fn event(&mut self, event: Event) {
         match event {
             Event::Envelope(_) => self.recording.bulk(self.now, event),
+            Event::Refusal(facts) => {
+                let facts = self.recording.refusal(facts);
+                self.recording.fact(self.now, Event::Refusal(facts));
+            }
             facts => self.recording.fact(self.now, facts),
         }
     }
