@@ -16,6 +16,7 @@ mod commit;
 mod intake;
 mod keys;
 mod lines;
+mod place;
 mod query;
 mod records;
 mod retention;

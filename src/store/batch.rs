@@ -7,6 +7,7 @@ use super::columns::Columns;
 use super::intake::{Item, Taken};
 use super::keys::ByKey;
 use super::lines::put_line;
+use super::place::Place;
 use super::records::{count_blob, count_items, put_group};
 use crate::session::{Event, Gap, Offset, SessionId, State, Timed, Wall};
 
@@ -18,9 +19,8 @@ pub(super) struct Open {
     pub(super) columns: Columns,
     /// Its row in the file, once it has one.
     pub(super) row: Option<i64>,
-    /// How many rows of `events` and of `frames` it has.
-    pub(super) event_rows: u32,
-    pub(super) frame_rows: u32,
+    /// Where its last commit lies.
+    pub(super) place: Option<Place>,
     /// Whether the columns differ from the row.
     pub(super) changed: bool,
     pub(super) pending: Pending,
@@ -118,16 +118,15 @@ impl Batch {
     }
 
     /// Forgets what is in the file now.
-    pub(super) fn written(&mut self, rows: &[(SessionKey, i64)], all: bool) {
-        for (key, row) in rows {
+    pub(super) fn written(&mut self, rows: &[(SessionKey, i64, Place)], all: bool) {
+        for (key, row, place) in rows {
             let Some(open) = self.open.get_mut(key) else { continue };
             self.bytes = self.bytes.saturating_sub(open.pending.bytes());
             open.row = Some(*row);
             open.changed = false;
             open.columns.texts = None;
             open.listed.now = false;
-            open.event_rows += u32::from(!open.pending.lines.is_empty());
-            open.frame_rows += u32::from(!open.pending.groups.is_empty());
+            open.place = Some(*place);
             let pending = std::mem::take(&mut open.pending);
             if open.columns.state == State::Ended {
                 self.open.remove(key);
@@ -182,8 +181,7 @@ impl Batch {
             started_at,
             columns: Columns::default(),
             row: None,
-            event_rows: 0,
-            frame_rows: 0,
+            place: None,
             changed: true,
             pending: Pending::default(),
             listed: InLists::default(),

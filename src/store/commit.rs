@@ -5,21 +5,21 @@ use rusqlite::{CachedStatement, Connection, TransactionBehavior, params};
 use super::SessionKey;
 use super::batch::{Batch, Open, TapLoss};
 use super::columns::Texts;
-use super::schema::COMMIT_BITS;
+use super::place::{Place, slot_now};
 use super::tap;
-use crate::session::Direction;
+use crate::session::{Direction, State};
 
 const INSERT_SESSION: &str = "
 INSERT INTO sessions (id, tap, started_us, duration_us, kind, state, listener, client, upstream,
-    path, origin, status, close_code, close_from, ending, well)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
+    path, origin, status, close_code, close_from, ending, well, first_slot, last_slot)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)";
 
 /// Text that is in the file already is not held in memory, hence `coalesce`.
 const UPDATE_SESSION: &str = "
 UPDATE sessions SET duration_us = ?2, kind = ?3, state = ?4, listener = coalesce(?5, listener),
     client = coalesce(?6, client), upstream = coalesce(?7, upstream), path = coalesce(?8, path),
     origin = coalesce(?9, origin), status = ?10, close_code = ?11, close_from = ?12, ending = ?13,
-    well = ?14
+    well = ?14, last_slot = ?15
 WHERE row = ?1";
 
 const INSERT_EVENTS: &str = "INSERT INTO events (row, lines) VALUES (?1, ?2)";
@@ -57,9 +57,10 @@ fn write(
     tap: i64,
     batch: &Batch,
     keys: &[SessionKey],
-) -> rusqlite::Result<Vec<(SessionKey, i64)>> {
+) -> rusqlite::Result<Vec<(SessionKey, i64, Place)>> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut rows = Vec::with_capacity(keys.len());
+    let slot = slot_now();
     {
         let mut statements = Statements {
             insert: transaction.prepare_cached(INSERT_SESSION)?,
@@ -69,7 +70,8 @@ fn write(
         };
         for key in keys {
             if let Some(open) = batch.session(*key) {
-                rows.push((*key, statements.session(tap, open)?));
+                let place = Place::next(open.place, slot);
+                rows.push((*key, statements.session(tap, open, place)?, place));
             }
         }
     }
@@ -95,29 +97,29 @@ struct Statements<'c> {
 }
 
 impl Statements<'_> {
-    fn session(&mut self, tap: i64, open: &Open) -> rusqlite::Result<i64> {
+    fn session(&mut self, tap: i64, open: &Open, place: Place) -> rusqlite::Result<i64> {
         let row = match open.row {
             Some(row) => {
                 // Frames alone change nothing but the duration, which is only of interest when
                 // the end is never seen.
                 let frames = !open.pending.groups.is_empty();
-                if open.changed || (frames && open.frame_rows.is_multiple_of(16)) {
-                    self.update(row, open)?;
+                if open.changed || (frames && place.slot % 8 == 0) {
+                    self.update(row, open, place)?;
                 }
                 row
             }
-            None => self.insert(tap, open)?,
+            None => self.insert(tap, open, place)?,
         };
         if !open.pending.lines.is_empty() {
-            self.events.execute(params![part(row, open.event_rows), open.pending.lines])?;
+            self.events.execute(params![place.row(row), open.pending.lines])?;
         }
         if !open.pending.groups.is_empty() {
-            self.frames.execute(params![part(row, open.frame_rows), open.pending.groups])?;
+            self.frames.execute(params![place.row(row), open.pending.groups])?;
         }
         Ok(row)
     }
 
-    fn insert(&mut self, tap: i64, open: &Open) -> rusqlite::Result<i64> {
+    fn insert(&mut self, tap: i64, open: &Open, place: Place) -> rusqlite::Result<i64> {
         let columns = &open.columns;
         let none = Texts::default();
         let texts = columns.texts.as_deref().unwrap_or(&none);
@@ -138,10 +140,12 @@ impl Statements<'_> {
             columns.close.map(|close| from(close.from)),
             columns.ending,
             columns.well(),
+            place.slot,
+            ended(open, place),
         ])
     }
 
-    fn update(&mut self, row: i64, open: &Open) -> rusqlite::Result<()> {
+    fn update(&mut self, row: i64, open: &Open, place: Place) -> rusqlite::Result<()> {
         let columns = &open.columns;
         let none = Texts::default();
         let texts = columns.texts.as_deref().unwrap_or(&none);
@@ -160,14 +164,15 @@ impl Statements<'_> {
             columns.close.map(|close| from(close.from)),
             columns.ending,
             columns.well(),
+            ended(open, place),
         ])?;
         Ok(())
     }
 }
 
-/// The row of a session's `n`th commit. One commit every half second fills them in two years.
-const fn part(session: i64, n: u32) -> i64 {
-    (session << COMMIT_BITS) + n as i64
+/// The slot after which nothing comes of a session.
+fn ended(open: &Open, place: Place) -> Option<i64> {
+    (open.columns.state == State::Ended).then_some(place.slot)
 }
 
 const fn from(direction: Direction) -> &'static str {

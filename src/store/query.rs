@@ -22,7 +22,7 @@ pub use frames::Frames;
 
 use self::filter::Among;
 use self::open::Opened;
-use super::schema::COMMIT_BITS;
+use super::place::{Rows, Table};
 use super::tap::{Life, Tap};
 use super::{StoreError, lines};
 use crate::session::{
@@ -78,15 +78,10 @@ pub struct TapGap {
 
 /// Where a session lies in the file.
 #[derive(Clone, Copy, Debug)]
-struct Place {
+struct Found {
     row: i64,
-}
-
-impl Place {
-    /// Its rows in `events` and in `frames`.
-    const fn parts(self) -> [i64; 2] {
-        [self.row << COMMIT_BITS, ((self.row + 1) << COMMIT_BITS) - 1]
-    }
+    /// The first and the last slot in which something of it can be.
+    slots: [i64; 2],
 }
 
 impl Reader {
@@ -129,12 +124,12 @@ impl Reader {
 
     /// Everything known of one session.
     pub fn record(&self, id: SessionId) -> Result<Record, FindError> {
-        let place = self.place(id)?;
-        let mut listed = self.list_among(Among::One(place.row), &Filter::default())?;
+        let found = self.locate(id)?;
+        let mut listed = self.list_among(Among::One(found.row), &Filter::default())?;
         let Some(listed) = listed.pop() else { return Err(not_found(id)) };
         let mut record = Record::new(id, listed.started_at);
         let mut counted = [false; 2];
-        self.each_event(place, |timed| {
+        self.each_event(found, |timed| {
             if let Event::Traffic { direction, .. } = &timed.event {
                 counted[direction.index()] = true;
             }
@@ -145,7 +140,7 @@ impl Reader {
         record.state = listed.state;
         record.duration_ms = record.duration_ms.max(listed.duration);
         if counted != [true; 2] && listed.state != State::Ended {
-            let totals = totals::of(self.frames_at(place))?;
+            let totals = totals::of(self.frames_at(found))?;
             for direction in Direction::BOTH.into_iter().filter(|d| !counted[d.index()]) {
                 let last = totals.of(direction).last_byte.unwrap_or_default();
                 record.duration_ms = record.duration_ms.max(last);
@@ -155,19 +150,19 @@ impl Reader {
                 live.not_websocket_from = not_websocket_from;
             }
         }
-        record.notes.extend(self.said_of(place, &record.client.listener)?);
+        record.notes.extend(self.said_of(found, &record.client.listener)?);
         record.conclude();
         Ok(record)
     }
 
     /// What the session's tap said of the listener: the same for all of its sessions, so it
     /// stands once, with the tap.
-    fn said_of(&self, place: Place, listener: &str) -> Result<Option<Note>, StoreError> {
+    fn said_of(&self, found: Found, listener: &str) -> Result<Option<Note>, StoreError> {
         let info: Option<String> = self
             .opened
             .connection
             .prepare_cached("SELECT info FROM taps JOIN sessions USING (tap) WHERE row = ?1")?
-            .query_row([place.row], |row| row.get(0))
+            .query_row([found.row], |row| row.get(0))
             .optional()?;
         let info: Value =
             info.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
@@ -181,14 +176,14 @@ impl Reader {
     /// Everything that was seen of a session except its frames, in order.
     pub fn events(&self, id: SessionId) -> Result<Vec<Timed>, FindError> {
         let mut events = Vec::new();
-        self.each_event(self.place(id)?, |timed| events.push(timed))?;
+        self.each_event(self.locate(id)?, |timed| events.push(timed))?;
         Ok(events)
     }
 
     /// The outsides of the JSON frames of an OpenClaw session.
     pub fn envelopes(&self, id: SessionId) -> Result<Vec<(Offset, Envelope)>, FindError> {
         let mut envelopes = Vec::new();
-        self.each_event(self.place(id)?, |timed| {
+        self.each_event(self.locate(id)?, |timed| {
             if let Event::Envelope(envelope) = timed.event {
                 envelopes.push((timed.at, envelope));
             }
@@ -198,7 +193,7 @@ impl Reader {
 
     /// The header facts of every frame of a session, both directions in the order of their reads.
     pub fn frames(&self, id: SessionId) -> Result<Frames<'_>, FindError> {
-        Ok(self.frames_at(self.place(id)?))
+        Ok(self.frames_at(self.locate(id)?))
     }
 
     /// What taps lost and no session tells of, oldest first.
@@ -246,11 +241,15 @@ impl Reader {
         Follow::from_now(self, filter)
     }
 
-    fn place(&self, id: SessionId) -> Result<Place, FindError> {
+    fn locate(&self, id: SessionId) -> Result<Found, FindError> {
         self.opened
             .connection
-            .prepare_cached("SELECT row FROM sessions WHERE id = ?1")?
-            .query_row([id.as_str()], |row| Ok(Place { row: row.get(0)? }))
+            .prepare_cached("SELECT row, first_slot, last_slot FROM sessions WHERE id = ?1")?
+            .query_row([id.as_str()], |row| {
+                let last: Option<i64> = row.get(2)?;
+                let slots = [row.get(1)?, last.unwrap_or(i64::MAX)];
+                Ok(Found { row: row.get(0)?, slots })
+            })
             .optional()?
             .ok_or_else(|| not_found(id))
     }
@@ -272,19 +271,22 @@ impl Reader {
         Ok(rows.iter().filter(|(_, tap)| !silent.contains(tap)).map(|(row, _)| *row).collect())
     }
 
-    fn frames_at(&self, place: Place) -> Frames<'_> {
-        Frames::new(&self.opened.connection, place.parts())
+    fn frames_at(&self, found: Found) -> Frames<'_> {
+        let rows = Rows::of(found.row, found.slots, Table::Frames);
+        Frames::new(&self.opened.connection, rows)
     }
 
-    fn each_event(&self, place: Place, mut see: impl FnMut(Timed)) -> Result<(), StoreError> {
-        let mut statement = self
-            .opened
-            .connection
-            .prepare_cached("SELECT lines FROM events WHERE row BETWEEN ?1 AND ?2 ORDER BY row")?;
-        let mut rows = statement.query(place.parts())?;
-        while let Some(row) = rows.next()? {
-            let blob = row.get_ref(0)?.as_blob().unwrap_or_default();
-            lines::events(blob).for_each(&mut see);
+    fn each_event(&self, found: Found, mut see: impl FnMut(Timed)) -> Result<(), StoreError> {
+        let connection = &self.opened.connection;
+        let mut rows = Rows::of(found.row, found.slots, Table::Events);
+        let mut statement = connection.prepare_cached("SELECT lines FROM events WHERE row = ?1")?;
+        while let Some(row) = rows.next(connection)? {
+            let read = statement.query_row([row], |row| {
+                let blob = row.get_ref(0)?.as_blob().unwrap_or_default();
+                lines::events(blob).for_each(&mut see);
+                Ok(())
+            });
+            read.optional()?;
         }
         Ok(())
     }

@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::checkpoint::checkpoint;
-use super::schema::COMMIT_BITS;
+use super::place::{Rows, Table};
 use super::{Retention, tap};
 
 /// Sessions deleted in one transaction.
 const SESSIONS: i64 = 64;
 /// Rows of theirs deleted in one transaction.
-const PARTS: i64 = 256;
+const PARTS: u32 = 256;
 /// Pages given back to the file system in one step.
 const PAGES: i64 = 512;
 /// Between two steps of one round.
@@ -86,23 +86,28 @@ fn delete_oldest(connection: &mut Connection, before: i64) -> rusqlite::Result<b
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // The newest row stays, so that its number is never given to another session while a reader
     // follows by numbers.
-    let rows: Vec<i64> = transaction
+    let rows: Vec<(i64, [i64; 2])> = transaction
         .prepare_cached(
-            "SELECT row FROM sessions WHERE started_us < ?1 AND state <> 'open'
+            "SELECT row, first_slot, last_slot FROM sessions
+             WHERE started_us < ?1 AND state <> 'open' AND last_slot IS NOT NULL
                 AND row < (SELECT max(row) FROM sessions) ORDER BY started_us LIMIT ?2",
         )?
-        .query_map([before, SESSIONS], |row| row.get(0))?
+        .query_map([before, SESSIONS], |row| Ok((row.get(0)?, [row.get(1)?, row.get(2)?])))?
         .collect::<rusqlite::Result<_>>()?;
     let mut left = PARTS;
-    for row in &rows {
-        let parts = [row << COMMIT_BITS, ((row + 1) << COMMIT_BITS) - 1];
-        for table in ["frames", "events"] {
-            let sql = format!(
-                "DELETE FROM {table} WHERE row IN
-                    (SELECT row FROM {table} WHERE row BETWEEN ?1 AND ?2 LIMIT ?3)"
-            );
-            let deleted = transaction.prepare_cached(&sql)?.execute([parts[0], parts[1], left])?;
-            left -= i64::try_from(deleted).unwrap_or(left);
+    for (row, slots) in &rows {
+        for (table, sql) in [
+            (Table::Frames, "DELETE FROM frames WHERE row = ?1"),
+            (Table::Events, "DELETE FROM events WHERE row = ?1"),
+        ] {
+            let mut parts = Rows::of(*row, *slots, table);
+            let mut statement = transaction.prepare_cached(sql)?;
+            while left > 0
+                && let Some(part) = parts.next(&transaction)?
+            {
+                statement.execute([part])?;
+                left -= 1;
+            }
         }
         // A long session goes in several steps, its own row with the last of them.
         if left == 0 {

@@ -18,8 +18,7 @@ const BUSY: Duration = Duration::from_secs(2);
 /// Each step makes the schema one version newer. A step that was released never changes.
 const STEPS: &[&str] = &[V1];
 
-/// Rows of `events` and `frames` belong to the session `row >> 27` and stand in the order of their
-/// commits, so that a session is one range of each table and needs no index.
+/// How rows of `events` and `frames` belong to sessions: see `place`.
 const V1: &str = "
 CREATE TABLE taps (
     tap INTEGER PRIMARY KEY,
@@ -50,7 +49,9 @@ CREATE TABLE sessions (
     close_code INTEGER,
     close_from TEXT,
     ending TEXT,
-    well INTEGER
+    well INTEGER,
+    first_slot INTEGER NOT NULL,
+    last_slot INTEGER
 ) STRICT;
 CREATE INDEX sessions_started ON sessions (started_us);
 CREATE INDEX sessions_open ON sessions (tap) WHERE state = 'open';
@@ -65,9 +66,6 @@ CREATE TABLE gaps (
     frames INTEGER NOT NULL
 ) STRICT;
 ";
-
-/// Commits of one session are numbered in this many low bits of a row.
-pub(super) const COMMIT_BITS: u32 = 27;
 
 /// The version that this program writes and reads.
 pub(super) fn version() -> i64 {

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, Row, params};
 
+use super::place;
 use crate::session::Wall;
 
 /// What a run of the proxy says of itself.
@@ -169,8 +170,9 @@ pub(super) fn bury(connection: &Connection) -> rusqlite::Result<()> {
 
 fn interrupt(connection: &Connection, tap: i64) -> rusqlite::Result<()> {
     connection.execute(
-        "UPDATE sessions SET state = 'interrupted', well = 0 WHERE tap = ?1 AND state = 'open'",
-        [tap],
+        "UPDATE sessions SET state = 'interrupted', well = 0, last_slot = ?2
+         WHERE tap = ?1 AND state = 'open'",
+        [tap, place::last_slot(connection)?],
     )?;
     Ok(())
 }

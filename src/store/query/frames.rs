@@ -3,18 +3,19 @@
 use std::collections::VecDeque;
 use std::vec;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension};
 
 use crate::session::{FrameFact, FrameRun};
 use crate::store::StoreError;
+use crate::store::place::Rows;
 use crate::store::records::{Group, GroupHead, Groups};
 
 /// The header facts of every frame of a session, both directions in the order of their reads.
 #[derive(Debug)]
 pub struct Frames<'r> {
     connection: &'r Connection,
-    /// The first and the last row that may still be read; nothing after an error.
-    rest: Option<[i64; 2]>,
+    /// The rows that are still to be read; nothing after an error.
+    rest: Option<Rows>,
     /// Groups in their final order.
     ready: VecDeque<Stored>,
     /// Groups that one of the next row may precede.
@@ -36,7 +37,7 @@ impl Stored {
 }
 
 impl<'r> Frames<'r> {
-    pub(super) fn new(connection: &'r Connection, rows: [i64; 2]) -> Self {
+    pub(super) fn new(connection: &'r Connection, rows: Rows) -> Self {
         Self {
             connection,
             rest: Some(rows),
@@ -60,28 +61,27 @@ impl<'r> Frames<'r> {
     /// A session that changes workers can leave a group for the next commit that is older than
     /// one in this commit, but not older than any in the commit before: so one row is held.
     fn read_row(&mut self) -> Result<(), StoreError> {
-        let Some([first, last]) = self.rest.take() else { return Ok(()) };
-        let mut statement = self.connection.prepare_cached(
-            "SELECT row, groups FROM frames WHERE row BETWEEN ?1 AND ?2 ORDER BY row LIMIT 1",
-        )?;
-        let found = statement
-            .query_row(params![first, last], |row| {
-                let blob = row.get_ref(1)?.as_blob().unwrap_or_default();
-                let stored = Groups::of(blob)
-                    .map(|group| Stored { head: group.head, items: group.items().to_vec() });
-                Ok((row.get::<_, i64>(0)?, stored.collect::<Vec<_>>()))
-            })
-            .optional()?;
+        let Some(mut rows) = self.rest.take() else { return Ok(()) };
         let settled = self.held.last().map(Stored::order);
-        let Some((row, mut groups)) = found else {
+        let Some(row) = rows.next(self.connection)? else {
             self.ready.extend(self.held.drain(..));
             return Ok(());
         };
-        self.held.append(&mut groups);
+        let mut statement =
+            self.connection.prepare_cached("SELECT groups FROM frames WHERE row = ?1")?;
+        let found = statement
+            .query_row([row], |row| {
+                let blob = row.get_ref(0)?.as_blob().unwrap_or_default();
+                let stored = Groups::of(blob)
+                    .map(|group| Stored { head: group.head, items: group.items().to_vec() });
+                Ok(stored.collect::<Vec<_>>())
+            })
+            .optional()?;
+        self.held.append(&mut found.unwrap_or_default());
         self.held.sort_by_key(Stored::order);
         let until = self.held.partition_point(|group| Some(group.order()) <= settled);
         self.ready.extend(self.held.drain(..until));
-        self.rest = Some([row + 1, last]);
+        self.rest = Some(rows);
         Ok(())
     }
 }

@@ -3,6 +3,7 @@
 use rusqlite::params;
 
 use super::*;
+use crate::store::place::Place;
 use crate::store::{TapInfo, schema};
 
 /// Sessions of 20 kB each, one an hour, the last one just now; the third one is open.
@@ -14,17 +15,22 @@ fn filled(sessions: i64) -> (tempfile::TempDir, Connection, i64) {
         let started = tap::now().0 - (sessions - n) * 3_600_000_000;
         connection
             .execute(
-                "INSERT INTO sessions (row, id, tap, started_us, duration_us, kind, state)
-                 VALUES (?1, ?1, ?2, ?3, 0, 'http', ?4)",
+                "INSERT INTO sessions (row, id, tap, started_us, duration_us, kind, state,
+                    first_slot, last_slot)
+                 VALUES (?1, ?1, ?2, ?3, 0, 'http', ?4, 5, 90)",
                 params![n, tap, started, if n == 3 { "open" } else { "ended" }],
             )
             .unwrap();
         for table in ["events", "frames"] {
             let sql = format!("INSERT INTO {table} VALUES (?1, zeroblob(10000))");
-            connection.execute(&sql, [n << COMMIT_BITS]).unwrap();
+            connection.execute(&sql, [part(n, 5)]).unwrap();
         }
     }
     (folder, connection, tap)
+}
+
+fn part(session: i64, slot: i64) -> i64 {
+    Place::next(None, slot).row(session)
 }
 
 fn round(retention: Retention, connection: &mut Connection, tap: i64) -> usize {
@@ -51,7 +57,7 @@ fn sessions_that_are_too_old_are_deleted_with_their_rows() {
     round(Retention { max_age: Some(age), max_bytes: None }, &mut connection, tap);
     let left = [3, 6, 7, 8, 9, 10];
     assert_eq!(rows(&connection, "SELECT row FROM sessions ORDER BY row"), left);
-    let parts = left.map(|row| row << COMMIT_BITS);
+    let parts = left.map(|row| part(row, 5));
     assert_eq!(rows(&connection, "SELECT row FROM events ORDER BY row"), parts);
     assert_eq!(rows(&connection, "SELECT row FROM frames ORDER BY row"), parts);
 }
@@ -71,9 +77,9 @@ fn a_store_that_is_too_large_shrinks_on_disk() {
 #[test]
 fn a_long_session_is_deleted_in_steps() {
     let (_folder, mut connection, tap) = filled(5);
-    for part in 1..1000 {
-        let row = (1 << COMMIT_BITS) + part;
-        connection.execute("INSERT INTO frames VALUES (?1, zeroblob(10))", [row]).unwrap();
+    for n in 0..1000 {
+        let sql = "INSERT OR IGNORE INTO frames VALUES (?1, zeroblob(10))";
+        connection.execute(sql, [part(1, 6 + n / 16) + n % 16]).unwrap();
     }
     let age = Duration::from_mins(90);
     let steps = round(Retention { max_age: Some(age), max_bytes: None }, &mut connection, tap);
