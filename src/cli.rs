@@ -3,7 +3,10 @@
 
 mod cert;
 mod proxy;
+mod sessions;
+mod show;
 mod store_path;
+mod when;
 
 use std::io;
 
@@ -26,6 +29,8 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Proxy(proxy::ProxyArgs),
+    Sessions(sessions::SessionsArgs),
+    Show(show::ShowArgs),
     Cert(cert::CertArgs),
 }
 
@@ -64,6 +69,8 @@ impl Cli {
         self.color.apply();
         match self.command {
             Command::Proxy(args) => args.run(),
+            Command::Sessions(args) => args.run(),
+            Command::Show(args) => args.run(),
             Command::Cert(args) => args.run(),
         }
     }
@@ -95,4 +102,10 @@ impl Failure {
             Self::CouldNotRun
         }
     }
+}
+
+/// A line for people beside the data.
+#[expect(clippy::print_stderr, reason = "where it belongs")]
+fn say(text: &str) {
+    anstream::eprintln!("{text}");
 }

@@ -18,6 +18,7 @@ pub mod observe;
 pub mod proxy;
 pub mod redact;
 pub mod relay;
+pub mod report;
 pub mod session;
 pub mod socket;
 pub mod store;

@@ -3,7 +3,10 @@
 use std::env;
 use std::path::PathBuf;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
+
+use super::say;
+use crate::store::{Reader, StoreError};
 
 /// The option that every command with a store has.
 #[derive(Debug, clap::Args)]
@@ -22,9 +25,28 @@ impl StorePath {
         }
     }
 
-    /// Whether somebody chose the file, so that it should be there.
-    pub(super) const fn is_chosen(&self) -> bool {
-        self.store.is_some()
+    /// Opens it for reading.
+    pub(super) fn open(&self) -> anyhow::Result<Reader> {
+        let path = self.path()?;
+        match Reader::open(&path) {
+            Err(StoreError::Missing { path }) => bail!(
+                "there is no store at {}; `wstap proxy` makes one, --store FILE names another",
+                path.display()
+            ),
+            opened => Ok(opened?),
+        }
+    }
+
+    /// Opens it for reading. Nobody chose the usual file, so its absence is said and no error:
+    /// nothing was recorded yet.
+    pub(super) fn open_if_there(&self) -> anyhow::Result<Option<(Reader, PathBuf)>> {
+        let path = self.path()?;
+        if self.store.is_none() && !path.exists() {
+            let path = path.display();
+            say(&format!("no session was recorded yet in {path}: start `wstap proxy`"));
+            return Ok(None);
+        }
+        Ok(Some((self.open()?, path)))
     }
 }
 

@@ -1,0 +1,22 @@
+//! Sessions for people and for programs: a record in, text or JSON out.
+//!
+//! Whatever came from the wire is cleaned of what a terminal would obey; styles are ours, and the
+//! caller's stream drops them where they do not belong.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+mod clean;
+mod clock;
+mod frames;
+mod json;
+mod outcome;
+mod page;
+mod quantity;
+mod show;
+mod table;
+
+pub use clock::Clock;
+pub use frames::FrameList;
+pub use json::{document, line};
+pub use outcome::{how_it_ended, in_words};
+pub use show::show;
+pub use table::{SessionTable, follow_header, follow_line};

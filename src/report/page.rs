@@ -1,0 +1,64 @@
+//! A page of text in sections of labelled rows. The one place where text from the wire meets
+//! styles: everything passes through `clean` on its way in.
+
+use anstyle::Style;
+
+use super::clean::clean;
+
+const TITLE: Style = Style::new().bold();
+const LABEL: Style = Style::new().dimmed();
+
+/// Rows stand in one column, wide enough for the longest label.
+const LABELS: usize = 18;
+
+#[derive(Debug, Default)]
+pub(super) struct Page {
+    text: String,
+}
+
+impl Page {
+    /// A line that stands out.
+    pub(super) fn headline(&mut self, text: &str) {
+        self.push(&format!("{TITLE}{}{TITLE:#}", clean(text)));
+    }
+
+    /// Begins a section, set off by an empty line.
+    pub(super) fn section(&mut self, title: &str) {
+        self.push("");
+        self.headline(title);
+    }
+
+    /// A labelled line; nothing when there is nothing to say.
+    pub(super) fn row(&mut self, label: &str, value: &str) {
+        if !value.is_empty() {
+            let label = clean(label);
+            self.push(&format!("  {LABEL}{label:<LABELS$}{LABEL:#}{}", clean(value)));
+        }
+    }
+
+    /// A labelled line for what may be absent.
+    pub(super) fn maybe(&mut self, label: &str, value: Option<&str>) {
+        if let Some(value) = value {
+            self.row(label, value);
+        }
+    }
+
+    /// A line without a label.
+    pub(super) fn line(&mut self, text: &str) {
+        self.push(&format!("  {}", clean(text)));
+    }
+
+    /// A line that belongs to the one above.
+    pub(super) fn under(&mut self, text: &str) {
+        self.push(&format!("      {}", clean(text)));
+    }
+
+    pub(super) fn finish(self) -> String {
+        self.text
+    }
+
+    fn push(&mut self, line: &str) {
+        self.text.push_str(line.trim_end());
+        self.text.push('\n');
+    }
+}

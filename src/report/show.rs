@@ -1,0 +1,46 @@
+//! One session in full: what happened and who ended it on the first screen, then everything that
+//! is known, section by section.
+
+mod content;
+mod ends;
+mod heads;
+mod legs;
+mod opening;
+mod summary;
+mod traffic;
+
+use super::clock::Clock;
+use super::page::Page;
+use crate::session::Record;
+
+/// A section of the page; it adds nothing when it has nothing to say.
+type Section = fn(&mut Page, &Record, &Clock);
+
+/// What is most often looked for comes first.
+const SECTIONS: &[Section] = &[
+    summary::summary,
+    ends::endings,
+    ends::close,
+    opening::opening,
+    heads::request,
+    heads::response,
+    legs::dial,
+    legs::tls,
+    legs::tcp,
+    traffic::frames,
+    traffic::violations,
+    traffic::keepalive,
+    traffic::silence,
+    content::control,
+    content::messages,
+    content::notes,
+];
+
+/// Everything of a record as text.
+pub fn show(record: &Record, clock: &Clock) -> String {
+    let mut page = Page::default();
+    for section in SECTIONS {
+        section(&mut page, record, clock);
+    }
+    page.finish()
+}

@@ -1,0 +1,70 @@
+//! The opening exchange of an OpenClaw gateway: challenge, connect, and the answer.
+
+use crate::report::clock::Clock;
+use crate::report::page::Page;
+use crate::report::quantity::{bytes, number};
+use crate::session::{ConnectFacts, HelloFacts, Offset, Record, RefusalFacts};
+
+pub(super) fn opening(page: &mut Page, record: &Record, _: &Clock) {
+    let Some(openclaw) = &record.openclaw else { return };
+    page.section("OpenClaw");
+    let at = |at: Option<Offset>| at.map_or_else(|| "not seen".to_owned(), |at| format!("at {at}"));
+    page.row("challenge", &at(openclaw.challenge_at));
+    page.row("connect", &at(openclaw.connect_at));
+    openclaw.connect.iter().for_each(|facts| connect(page, facts));
+    page.row("answer", &at(openclaw.answer_at));
+    openclaw.hello.iter().for_each(|facts| hello(page, facts));
+    openclaw.refusal.iter().for_each(|facts| refusal(page, facts));
+    page.row("JSON frames", &number(openclaw.envelopes));
+}
+
+fn connect(page: &mut Page, facts: &ConnectFacts) {
+    let words = [&facts.client_id, &facts.client_mode, &facts.client_version, &facts.platform];
+    page.row("  client", &words.into_iter().flatten().cloned().collect::<Vec<_>>().join(", "));
+    if let (Some(least), Some(most)) = (facts.min_protocol, facts.max_protocol) {
+        page.row("  protocol", &format!("{least} to {most}"));
+    }
+    page.maybe("  role", facts.role.as_deref());
+    page.row("  scopes", &facts.scopes.join(", "));
+    page.maybe("  device", facts.device_id.as_deref());
+    if facts.credentials.is_empty() {
+        page.row("  credentials", "none");
+    }
+    for credential in &facts.credentials {
+        let (name, size) = (&credential.name, bytes(credential.len as u64));
+        page.row(
+            "  credential",
+            &format!("{name}: {size}, fingerprint {}", credential.fingerprint),
+        );
+    }
+}
+
+fn hello(page: &mut Page, facts: &HelloFacts) {
+    page.row("  said", "hello-ok");
+    page.maybe("  server version", facts.server_version.as_deref());
+    page.maybe("  connection", facts.conn_id.as_deref());
+    page.maybe("  auth method", facts.auth_method.as_deref());
+    page.maybe("  role", facts.role.as_deref());
+    if let Some(scopes) = &facts.scopes {
+        let scopes = scopes.join(", ");
+        page.row("  scopes", if scopes.is_empty() { "none granted" } else { &scopes });
+    }
+    let text = |n: Option<u64>, unit: &str| n.map(|n| format!("{} {unit}", number(n)));
+    page.maybe("  protocol", facts.protocol.map(|n| n.to_string()).as_deref());
+    page.maybe("  max payload", text(facts.max_payload, "B").as_deref());
+    page.maybe("  tick interval", text(facts.tick_interval_ms, "ms").as_deref());
+}
+
+fn refusal(page: &mut Page, facts: &RefusalFacts) {
+    page.row("  said", "refused");
+    page.maybe("  code", facts.code.as_deref());
+    page.maybe("  details.code", facts.detail_code.as_deref());
+    page.maybe("  message", facts.message.as_deref());
+    page.maybe("  details", facts.details.as_ref().map(ToString::to_string).as_deref());
+    match facts.retryable {
+        Some(true) => page.row("  retry", "may help"),
+        Some(false) => page.row("  retry", "will not help"),
+        None => {}
+    }
+    page.maybe("  retry after", facts.retry_after_ms.map(|ms| format!("{ms} ms")).as_deref());
+}
