@@ -18,8 +18,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 #[derive(Debug, Parser)]
 #[command(name = "wstap", version, propagate_version = true, disable_help_subcommand = true)]
 pub struct Cli {
-    /// When to colour. Also heeded: NO_COLOR, CLICOLOR_FORCE.
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    #[arg(help = "When to colour; auto heeds NO_COLOR and CLICOLOR_FORCE")]
     color: Color,
     #[command(subcommand)]
     command: Command,
@@ -105,7 +105,6 @@ impl Failure {
 }
 
 /// A line for people beside the data.
-#[expect(clippy::print_stderr, reason = "where it belongs")]
 fn say(text: &str) {
     anstream::eprintln!("{text}");
 }

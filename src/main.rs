@@ -25,7 +25,6 @@ fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-#[expect(clippy::print_stderr, reason = "where a message for people belongs")]
 fn complain(error: &anyhow::Error, code: u8) -> u8 {
     anstream::eprintln!("error: {error:#}");
     code

@@ -11,8 +11,8 @@ use crate::store::{Reader, StoreError};
 /// The option that every command with a store has.
 #[derive(Debug, clap::Args)]
 pub(super) struct StorePath {
-    /// The store [default: wstap/wstap.db in $XDG_STATE_HOME, else in ~/.local/state].
     #[arg(long, env = "WSTAP_STORE", hide_env_values = true, value_name = "FILE")]
+    #[arg(help = "The store [default: wstap/wstap.db in $XDG_STATE_HOME or ~/.local/state]")]
     store: Option<PathBuf>,
 }
 

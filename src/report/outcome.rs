@@ -123,14 +123,14 @@ pub fn in_words(ending: &Ending) -> String {
             bytes(*declared)
         ),
         EndingKind::Reset { undelivered, missing } => {
-            let mut words = format!("RST from {leg}");
-            if let Some(missing) = missing {
-                words.push_str(&format!(" in the middle of a frame, {} missing", bytes(*missing)));
-            }
-            if *undelivered > 0 {
-                words.push_str(&format!(", {} could not be delivered", bytes(*undelivered)));
-            }
-            words
+            let inside = missing.map_or_else(String::new, |missing| {
+                format!(" in the middle of a frame, {} missing", bytes(missing))
+            });
+            let lost = match undelivered {
+                0 => String::new(),
+                lost => format!(", {} could not be delivered", bytes(*lost)),
+            };
+            format!("RST from {leg}{inside}{lost}")
         }
         EndingKind::Failed { error } => format!("{error} on the {leg} leg"),
         EndingKind::Tls { end } => match end {

@@ -75,15 +75,15 @@ impl fmt::Display for SessionTable {
 
 /// The heads over the lines of [`follow_line`].
 pub fn follow_header() -> String {
-    spread(COLUMNS.map(|(name, _)| name.to_owned()))
+    spread(&COLUMNS.map(|(name, _)| name.to_owned()))
 }
 
 /// One session as a line of its own.
 pub fn follow_line(record: &Record, clock: &Clock) -> String {
-    spread(cells(record, clock))
+    spread(&cells(record, clock))
 }
 
-fn spread(cells: [String; COLUMNS.len()]) -> String {
+fn spread(cells: &[String; COLUMNS.len()]) -> String {
     let mut line = String::new();
     for (at, (cell, (_, width))) in cells.iter().zip(COLUMNS).enumerate() {
         let cell = if RIGHT.contains(&at) {

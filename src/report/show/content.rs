@@ -22,11 +22,15 @@ pub(super) fn control(page: &mut Page, record: &Record, _: &Clock) {
         }
         Some(0) | None => (record.control.as_slice(), None),
     };
-    first.iter().for_each(|control| control_row(page, control));
+    for control in first {
+        control_row(page, control);
+    }
     if let Some((left_out, last)) = last {
         let left_out = number(left_out as u64);
         page.row("...", &format!("{left_out} more, all of them in `wstap show --json`"));
-        last.iter().for_each(|control| control_row(page, control));
+        for control in last {
+            control_row(page, control);
+        }
     }
 }
 
@@ -51,7 +55,9 @@ pub(super) fn messages(page: &mut Page, record: &Record, _: &Clock) {
         let what = Opcode::of(fact.opcode).name();
         let head = format!("{}  {what}, {}{}", fact.direction.name(), bytes(fact.len), fate(fact));
         page.row(&message.at.to_string(), &head);
-        fact.text.iter().for_each(|text| page.under(text));
+        if let Some(text) = &fact.text {
+            page.under(text);
+        }
         redactions(page, &fact.redactions);
     }
 }
@@ -72,7 +78,9 @@ fn fate(message: &Captured) -> &'static str {
 pub(super) fn notes(page: &mut Page, record: &Record, _: &Clock) {
     if !record.notes.is_empty() {
         page.section("Notes of wstap about itself and its place");
-        record.notes.iter().for_each(|note| page.row(&note.slug, &note.text));
+        for note in &record.notes {
+            page.row(&note.slug, &note.text);
+        }
     }
     if let Some(gap) = record.gap {
         page.section("Gap");

@@ -95,7 +95,7 @@ fn verbatim(page: &mut Page, head: &Head) {
 pub(super) fn redactions(page: &mut Page, redactions: &[Redaction]) {
     for redaction in redactions {
         let Redaction { field, len, fingerprint } = redaction;
-        let text = format!("{field}: {} B, fingerprint {fingerprint}", len);
+        let text = format!("{field}: {len} B, fingerprint {fingerprint}");
         page.row("redacted", &text);
     }
 }

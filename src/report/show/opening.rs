@@ -11,10 +11,16 @@ pub(super) fn opening(page: &mut Page, record: &Record, _: &Clock) {
     let at = |at: Option<Offset>| at.map_or_else(|| "not seen".to_owned(), |at| format!("at {at}"));
     page.row("challenge", &at(openclaw.challenge_at));
     page.row("connect", &at(openclaw.connect_at));
-    openclaw.connect.iter().for_each(|facts| connect(page, facts));
+    if let Some(facts) = &openclaw.connect {
+        connect(page, facts);
+    }
     page.row("answer", &at(openclaw.answer_at));
-    openclaw.hello.iter().for_each(|facts| hello(page, facts));
-    openclaw.refusal.iter().for_each(|facts| refusal(page, facts));
+    if let Some(facts) = &openclaw.hello {
+        hello(page, facts);
+    }
+    if let Some(facts) = &openclaw.refusal {
+        refusal(page, facts);
+    }
     page.row("JSON frames", &number(openclaw.envelopes));
 }
 

@@ -48,7 +48,9 @@ fn totals(page: &mut Page, traffic: &Traffic) {
     for (name, frames) in reserved.into_iter().filter(|(_, frames)| *frames > 0) {
         page.row(name, &format!("set on {}", count(frames, "frame")));
     }
-    traffic.compression.iter().for_each(|counted| compression(page, *counted));
+    if let Some(counted) = &traffic.compression {
+        compression(page, *counted);
+    }
 }
 
 fn compression(page: &mut Page, counted: Compression) {
