@@ -28,7 +28,7 @@ pub struct Cli {
 /// Every subcommand, in the order of the help.
 #[derive(Debug, Subcommand)]
 enum Command {
-    Proxy(proxy::ProxyArgs),
+    Proxy(Box<proxy::ProxyArgs>),
     Sessions(sessions::SessionsArgs),
     Show(show::ShowArgs),
     Cert(cert::CertArgs),

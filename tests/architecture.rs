@@ -16,7 +16,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("session", &["websocket"]),
     ("redact", &["websocket", "session"]),
     ("observe", &["websocket", "session"]),
-    ("report", &["session"]),
+    ("report", &["websocket", "session"]),
     ("socket", &["session"]),
     ("authority", &[]),
     ("accept", &["session", "socket", "authority"]),

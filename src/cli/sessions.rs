@@ -76,13 +76,13 @@ struct Selection {
     /// Whose path begins like this, or fits this glob.
     #[arg(long)]
     path: Option<String>,
-    /// Whose first Close frame had this code. 1005 and 1006 are never on the wire.
-    #[arg(long, value_name = "CODE")]
+    /// Whose first Close frame had this code.
+    #[arg(long, value_name = "CODE", value_parser = close_code)]
     close_code: Option<u16>,
     /// What ended a leg first.
     #[arg(long, value_name = "WHAT", value_parser = PossibleValuesParser::new(ENDINGS))]
     ending: Option<String>,
-    /// What the bytes were.
+    /// What the bytes were: websocket, http or opaque.
     #[arg(long, value_parser = kind)]
     kind: Option<Kind>,
     /// That lasted at least so long, as 30s.
@@ -134,19 +134,19 @@ impl Output {
 impl Selection {
     fn filter(self, rows: usize) -> Filter {
         let limit = self.limit.unwrap_or(rows);
-        let mut filter = Filter::default();
-        filter.since = self.since;
-        filter.until = self.until;
-        filter.origin = self.origin;
-        filter.path = self.path;
-        filter.close_code = self.close_code;
-        filter.ending = self.ending;
-        filter.kind = self.kind;
-        filter.min_duration = self.min_duration;
-        filter.max_duration = self.max_duration;
-        filter.state = self.open.then_some(State::Open);
-        filter.limit = (limit > 0).then_some(limit);
-        filter
+        Filter {
+            since: self.since,
+            until: self.until,
+            origin: self.origin,
+            path: self.path,
+            close_code: self.close_code,
+            ending: self.ending,
+            kind: self.kind,
+            min_duration: self.min_duration,
+            max_duration: self.max_duration,
+            state: self.open.then_some(State::Open),
+            limit: (limit > 0).then_some(limit),
+        }
     }
 }
 
@@ -163,7 +163,9 @@ impl Lister<'_> {
         for one in listed {
             table.add(&self.record(one)?);
         }
-        Ok(write!(BufWriter::new(anstream::stdout().lock()), "{table}")?)
+        let mut out = BufWriter::new(anstream::stdout().lock());
+        write!(out, "{table}")?;
+        Ok(out.flush()?)
     }
 
     fn json(&mut self, out: &mut impl Write, listed: &[Listed]) -> anyhow::Result<()> {
@@ -213,6 +215,18 @@ impl Lister<'_> {
     }
 }
 
+/// Codes that are never on the wire (RFC 6455 §7.4.1) would find nothing for ever.
+fn close_code(text: &str) -> Result<u16, String> {
+    match text.parse() {
+        Ok(1005) => Err("never on the wire: it stands for a Close frame without a code".to_owned()),
+        Ok(1006) => Err("never on the wire: it stands for an end without a Close frame, as \
+             --ending fin, --ending reset or --ending fin_mid_frame find it"
+            .to_owned()),
+        Ok(code) => Ok(code),
+        Err(_) => Err("say a number, as 1000, 1008 or 4008".to_owned()),
+    }
+}
+
 fn kind(text: &str) -> Result<Kind, String> {
     let kinds = [Kind::Websocket, Kind::Http, Kind::Opaque];
     kinds
@@ -223,7 +237,5 @@ fn kind(text: &str) -> Result<Kind, String> {
 
 /// Whether every session fits.
 fn fits_all(filter: &Filter) -> bool {
-    let mut all = Filter::default();
-    all.limit = filter.limit;
-    *filter == all
+    *filter == Filter { limit: filter.limit, ..Filter::default() }
 }

@@ -109,8 +109,7 @@ fn by_default(reader: &Reader) -> anyhow::Result<SessionId> {
         say(&format!("{id} is the newest session that did not end well"));
         return Ok(id);
     }
-    let mut newest = Filter::default();
-    newest.limit = Some(1);
+    let newest = Filter { limit: Some(1), ..Filter::default() };
     let Some(listed) = reader.list(&newest)?.pop() else {
         bail!("no session was recorded yet; start `wstap proxy` and let a client dial it");
     };

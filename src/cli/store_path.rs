@@ -33,7 +33,7 @@ impl StorePath {
                 "there is no store at {}; `wstap proxy` makes one, --store FILE names another",
                 path.display()
             ),
-            opened => Ok(opened?),
+            opened => opened.with_context(|| format!("cannot read {}", path.display())),
         }
     }
 

@@ -86,7 +86,7 @@ fn first_ending(record: &Record) -> String {
     let Some(first) = record.endings.first() else {
         return "no ending was seen".to_owned();
     };
-    let words = in_words(first);
+    let words = with_its_fin(record, first);
     let upgraded = record.response.as_ref().is_some_and(|r| r.status == Some(101));
     if record.kind != Kind::Websocket || !upgraded || is_close(&first.kind) {
         return words;
@@ -101,6 +101,29 @@ fn first_ending(record: &Record) -> String {
             format!("{words}, no Close frame (1006)")
         }
         Some(_) | None => words,
+    }
+}
+
+/// TLS ends just before the FIN beneath it, which tells more.
+fn with_its_fin(record: &Record, first: &Ending) -> String {
+    let truncated = match &first.kind {
+        EndingKind::Tls { end: TlsEnd::Truncated } => ", TLS without close_notify",
+        EndingKind::Tls { end: TlsEnd::CloseNotify } => "",
+        EndingKind::Tls { end: TlsEnd::Alert(_) | TlsEnd::Broken(_) }
+        | EndingKind::CloseFrame { .. }
+        | EndingKind::Fin
+        | EndingKind::FinMidFrame { .. }
+        | EndingKind::Reset { .. }
+        | EndingKind::Failed { .. }
+        | EndingKind::CutByWstap { .. }
+        | EndingKind::ResetNotPassed => return in_words(first),
+    };
+    let fin = record.endings.iter().skip(1).find(|ending| ending.leg == first.leg);
+    match fin.map(|ending| (ending, &ending.kind)) {
+        Some((fin, EndingKind::Fin | EndingKind::FinMidFrame { .. })) => {
+            format!("{}{truncated}", in_words(fin))
+        }
+        Some(_) | None => in_words(first),
     }
 }
 

@@ -9,7 +9,7 @@ const TITLE: Style = Style::new().bold();
 const LABEL: Style = Style::new().dimmed();
 
 /// Rows stand in one column, wide enough for the longest label.
-const LABELS: usize = 18;
+const LABELS: usize = 20;
 
 #[derive(Debug, Default)]
 pub(super) struct Page {

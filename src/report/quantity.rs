@@ -1,5 +1,7 @@
 //! Numbers with their units.
 
+use crate::session::Offset;
+
 /// `1,234,567`.
 pub(super) fn number(n: u64) -> String {
     let digits = n.to_string();
@@ -29,6 +31,14 @@ pub(super) fn micros(us: u32) -> String {
     format!("{:.2} ms", f64::from(us) / 1000.0)
 }
 
+/// A short time: `0.012 ms` where `0.0 ms` would say nothing.
+pub(super) fn short(time: Offset) -> String {
+    match time.micros() {
+        0..1000 => format!("{:.3} ms", time.millis()),
+        1000.. => time.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -40,6 +50,7 @@ mod tests {
             [0, 999, 1000, 12_345_678].map(number).each_ref().map(String::as_str)
         );
         assert_eq!((count(1, "frame"), count(0, "frame")), ("1 frame".into(), "0 frames".into()));
+        assert_eq!((short(Offset(12)), short(Offset(1200))), ("0.012 ms".into(), "1.2 ms".into()));
         assert_eq!((bytes(1234), micros(120)), ("1,234 B".into(), "0.12 ms".into()));
     }
 }

@@ -1,9 +1,7 @@
 //! Every kind of ending, in the words of a table.
 
 use super::*;
-use crate::session::{
-    Control, Event, Finish, Head, Offset, SessionId, Started, Timed, Wall,
-};
+use crate::session::{Control, Event, Finish, Head, Offset, SessionId, Started, Timed, Wall};
 
 fn record(kind: Kind, status: Option<&str>, endings: Vec<(Leg, EndingKind)>) -> Record {
     let mut record = Record::new(SessionId::from_bits(7), Wall(0));
@@ -78,6 +76,12 @@ fn the_first_ending_names_its_side() {
         assert_eq!(websocket(vec![(leg, kind)]), words);
     }
     assert_eq!(websocket(Vec::new()), "no ending was seen");
+    let both = |end| vec![(Upstream, EndingKind::Tls { end }), (Upstream, EndingKind::Fin)];
+    assert_eq!(
+        websocket(both(TlsEnd::Truncated)),
+        "FIN from upstream, TLS without close_notify, no Close frame (1006)"
+    );
+    assert_eq!(websocket(both(TlsEnd::CloseNotify)), "FIN from upstream, no Close frame (1006)");
 }
 
 #[test]

@@ -80,7 +80,7 @@ pub(super) const fn accept(response: &ResponseFacts) -> &'static str {
 }
 
 fn verbatim(page: &mut Page, head: &Head) {
-    for line in head.raw.split_inclusive('\n') {
+    for line in head.raw.split_inclusive('\n').filter(|line| *line != "\r\n") {
         match line.strip_suffix("\r\n") {
             Some(line) => page.line(line),
             // RFC 9112 §2.2 lets a recipient take it, which is worth seeing.

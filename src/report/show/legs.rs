@@ -2,7 +2,7 @@
 
 use crate::report::clock::Clock;
 use crate::report::page::Page;
-use crate::report::quantity::{bytes, count, micros};
+use crate::report::quantity::{bytes, count, micros, short};
 use crate::session::{Attempt, Dial, DialStep, Leg, Record, TcpSample, TlsFacts, TlsRecords, Via};
 
 pub(super) fn dial(page: &mut Page, record: &Record, _: &Clock) {
@@ -10,11 +10,11 @@ pub(super) fn dial(page: &mut Page, record: &Record, _: &Clock) {
     page.section("Dial");
     page.row("upstream", &dial.url);
     let answers: Vec<String> = dial.resolved.iter().map(ToString::to_string).collect();
-    let took = dial.resolve_ms.map_or_else(String::new, |took| format!("  in {took}"));
+    let took = dial.resolve_ms.map_or_else(String::new, |took| format!("  in {}", short(took)));
     page.row("name resolved to", &format!("{}{took}", answers.join(", ")));
     dial.attempts.iter().for_each(|attempt| page.row("tried", &tried(attempt, dial)));
     if let Some(took) = dial.connect_ms {
-        page.row("connected in", &took.to_string());
+        page.row("connected in", &short(took));
     }
     if let Some(via) = &dial.via {
         page.row("via", &through(via));
@@ -40,8 +40,8 @@ fn tried(attempt: &Attempt, dial: &Dial) -> String {
         None if dial.peer.as_ref() == Some(&addr) => "connected",
         None => "given up for another",
     };
-    let took = attempt.took_ms.map_or_else(String::new, |took| format!(" after {took}"));
-    format!("{addr}  at {}: {outcome}{took}", attempt.started_ms)
+    let took = attempt.took_ms.map_or_else(String::new, |took| format!(" after {}", short(took)));
+    format!("{addr}  at {}: {outcome}{took}", short(attempt.started_ms))
 }
 
 fn through(via: &Via) -> String {

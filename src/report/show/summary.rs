@@ -94,9 +94,12 @@ fn opening(page: &mut Page, record: &Record) {
 fn legs(page: &mut Page, record: &Record) {
     page.row("client leg", &format!("{} -> {}", record.client.addr, record.client.local));
     let Some(dial) = &record.upstream.dial else { return };
-    let peer = dial.peer.as_deref().unwrap_or("not connected");
-    let local = dial.local.as_deref().unwrap_or("-");
-    page.row("upstream leg", &format!("{local} -> {peer} ({})", dial.url));
+    let leg = match (&dial.local, &dial.peer) {
+        (Some(local), Some(peer)) => format!("{local} -> {peer}"),
+        (None, Some(peer)) => peer.clone(),
+        (_, None) => "not connected".to_owned(),
+    };
+    page.row("upstream leg", &format!("{leg} ({})", dial.url));
 }
 
 fn traffic(page: &mut Page, record: &Record) {
