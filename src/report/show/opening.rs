@@ -2,8 +2,8 @@
 
 use crate::report::clock::Clock;
 use crate::report::page::Page;
-use crate::report::quantity::{bytes, number};
-use crate::session::{ConnectFacts, HelloFacts, Offset, Record, RefusalFacts};
+use crate::report::quantity::{bytes, count, number};
+use crate::session::{Calls, ConnectFacts, HelloFacts, Offset, Record, RefusalFacts};
 
 pub(super) fn opening(page: &mut Page, record: &Record, _: &Clock) {
     let Some(openclaw) = &record.openclaw else { return };
@@ -22,6 +22,7 @@ pub(super) fn opening(page: &mut Page, record: &Record, _: &Clock) {
         refusal(page, facts);
     }
     page.row("JSON frames", &number(openclaw.envelopes));
+    calls(page, &openclaw.calls);
 }
 
 fn connect(page: &mut Page, facts: &ConnectFacts) {
@@ -43,6 +44,30 @@ fn connect(page: &mut Page, facts: &ConnectFacts) {
             &format!("{name}: {size}, fingerprint {}", credential.fingerprint),
         );
     }
+}
+
+fn calls(page: &mut Page, calls: &Calls) {
+    /// More of them are for `--json`.
+    const WAITING_SHOWN: usize = 5;
+    if calls.requests > 0 {
+        let answered = number(calls.answered);
+        page.row("calls", &format!("{}, {answered} answered", number(calls.requests)));
+    }
+    for refused in &calls.refused {
+        let codes = [&refused.code, &refused.detail_code].into_iter().flatten().cloned();
+        let codes = codes.collect::<Vec<_>>().join(" / ");
+        let method = refused.method.as_deref().unwrap_or("a call");
+        let times = count(refused.count, "time");
+        page.row("  refused", &format!("{codes}, {times}, first {method} at {}", refused.at));
+    }
+    for waiting in calls.pending.iter().take(WAITING_SHOWN) {
+        let method = waiting.method.as_deref().unwrap_or("a call");
+        page.row("  never answered", &format!("{method} at {}", waiting.at));
+    }
+    if let Some(more @ 1..) = calls.pending.len().checked_sub(WAITING_SHOWN) {
+        page.row("  never answered", &format!("{} more", number(more as u64)));
+    }
+    page.maybe("shutdown", calls.shutdown_at.map(|at| format!("announced at {at}")).as_deref());
 }
 
 fn hello(page: &mut Page, facts: &HelloFacts) {

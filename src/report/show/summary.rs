@@ -46,10 +46,12 @@ fn ended_by(record: &Record) -> String {
     let ours = matches!(first.kind, EndingKind::CutByWstap { .. });
     let subject = if ours { "wstap" } else { who(first.leg) };
     let other = record.endings.iter().find(|ending| ending.leg != first.leg);
-    let then = other.map_or_else(
-        || "; the other leg showed nothing".to_owned(),
-        |other| format!("; {} {} later", who(other.leg), other.at.since(first.at)),
-    );
+    let reached = record.upstream.dial.as_ref().is_some_and(|dial| dial.peer.is_some());
+    let then = match other {
+        Some(other) => format!("; {} {} later", who(other.leg), other.at.since(first.at)),
+        None if reached => "; the other leg showed nothing".to_owned(),
+        None => String::new(),
+    };
     format!("{subject}, {} after the start{then}", first.at)
 }
 

@@ -112,6 +112,12 @@ fn opening() -> Vec<(f64, Event)> {
     let challenge = Envelope { event: some("connect.challenge"), ..envelope(S2C, 0, "event") };
     let connect = Envelope { id: some("1:a"), method: some("connect"), ..envelope(C2S, 0, "req") };
     let answer = Envelope { id: some("1:a"), ok: Some(true), ..envelope(S2C, 1, "res") };
+    let refused = Envelope {
+        id: some("2:a"),
+        ok: Some(false),
+        code: some("FORBIDDEN"),
+        ..envelope(S2C, 2, "res")
+    };
     let facts = ConnectFacts {
         min_protocol: Some(4),
         max_protocol: Some(4),
@@ -166,6 +172,9 @@ fn opening() -> Vec<(f64, Event)> {
         (15.0, Event::Envelope(answer)),
         (15.0, Event::Hello(hello)),
         (16.0, Event::Captured(not_kept)),
+        (17.0, Event::Envelope(call("2:a", "health"))),
+        (18.0, Event::Envelope(call("3:a", "chat.send"))),
+        (19.0, Event::Envelope(refused)),
     ]
 }
 
@@ -260,4 +269,8 @@ fn s2c() -> Traffic {
         }),
         ..traffic(&[(0x1, 3, 17_000), (0x2, 1, 70_000), (0x9, 2, 10)], 60_000)
     }
+}
+
+fn call(id: &str, method: &str) -> Envelope {
+    Envelope { id: some(id), method: some(method), ..envelope(C2S, 1, "req") }
 }
