@@ -18,20 +18,25 @@ impl Clock {
         Self(zone)
     }
 
-    /// `2026-11-20T04:46:56+01:00`: what `--since` takes too.
+    /// `2026-11-20T04:46:56`, and `Z` after it in UTC: short, and what `--since` takes too.
+    pub fn short(&self, wall: Wall) -> String {
+        self.format(wall, "%Y-%m-%dT%H:%M:%S", "")
+    }
+
+    /// `2026-11-20T04:46:56+01:00`.
     pub fn seconds(&self, wall: Wall) -> String {
-        self.format(wall, "%Y-%m-%dT%H:%M:%S")
+        self.format(wall, "%Y-%m-%dT%H:%M:%S", "%:z")
     }
 
     /// `2026-11-20T04:46:56.640+01:00`.
     pub fn millis(&self, wall: Wall) -> String {
-        self.format(wall, "%Y-%m-%dT%H:%M:%S%.3f")
+        self.format(wall, "%Y-%m-%dT%H:%M:%S%.3f", "%:z")
     }
 
-    fn format(&self, wall: Wall, format: &str) -> String {
+    fn format(&self, wall: Wall, format: &str, zone: &str) -> String {
         let Ok(time) = Timestamp::from_microsecond(wall.micros()) else { return wall.to_string() };
         let zoned = Zoned::new(time, self.0.clone());
-        let zone = if self.0 == TimeZone::UTC { "Z" } else { "%:z" };
+        let zone = if self.0 == TimeZone::UTC { "Z" } else { zone };
         zoned.strftime(&format!("{format}{zone}")).to_string()
     }
 }
@@ -45,6 +50,8 @@ mod tests {
         let wall = Wall(1_795_146_416_640_500);
         let berlin = Clock::of(TimeZone::fixed(jiff::tz::offset(1)));
         assert_eq!(Clock::utc().millis(wall), "2026-11-20T03:46:56.640Z");
+        assert_eq!(Clock::utc().short(wall), "2026-11-20T03:46:56Z");
+        assert_eq!(berlin.short(wall), "2026-11-20T04:46:56");
         assert_eq!(berlin.seconds(wall), "2026-11-20T04:46:56+01:00");
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use comfy_table::presets::NOTHING;
-use comfy_table::{CellAlignment, ContentArrangement, Table};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table};
 
 use super::clean::clean;
 use super::clock::Clock;
@@ -14,7 +14,7 @@ use crate::session::Record;
 /// Heads and, for lines that cannot know what comes after them, widths.
 const COLUMNS: [(&str, usize); 10] = [
     ("ID", 8),
-    ("STARTED", 25),
+    ("STARTED", 20),
     ("KIND", 9),
     ("FROM", 24),
     ("PATH", 16),
@@ -27,6 +27,9 @@ const COLUMNS: [(&str, usize); 10] = [
 
 /// The columns of numbers.
 const RIGHT: [usize; 4] = [5, 6, 7, 8];
+
+/// The columns that share what a narrow terminal leaves.
+const WRAPPED: [usize; 3] = [3, 4, 9];
 
 /// Sessions as rows, in the order in which they were added.
 #[derive(Debug)]
@@ -50,6 +53,9 @@ impl SessionTable {
             column.set_padding((0, 2));
             if RIGHT.contains(&at) {
                 column.set_cell_alignment(CellAlignment::Right);
+            }
+            if !WRAPPED.contains(&at) {
+                column.set_constraint(ColumnConstraint::ContentWidth);
             }
         }
         Self { table, clock }
@@ -104,7 +110,7 @@ fn cells(record: &Record, clock: &Clock) -> [String; COLUMNS.len()] {
     let status = status.or_else(|| record.response.as_ref().and_then(|response| response.status));
     [
         record.id.short().to_owned(),
-        clock.seconds(record.started_at),
+        clock.short(record.started_at),
         record.kind.name().to_owned(),
         or_dash(origin.unwrap_or(&record.client.addr)),
         or_dash(request.map_or("", |request| request.path())),
@@ -126,5 +132,38 @@ fn or_dash(text: &str) -> String {
     } else {
         let beginning: String = text.chars().take(LONGEST - 3).collect();
         format!("{}...", clean(&beginning))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::{Event, Kind, Leg, Offset, OwnAnswer, SessionId, Started, Timed, Wall};
+
+    #[test]
+    fn a_narrow_terminal_wraps_words_only() {
+        let mut record = Record::new(SessionId::from_bits(7), Wall(1_795_146_416_640_500));
+        let started = Started {
+            kind: Kind::Websocket,
+            client: "127.0.0.1:50100".to_owned(),
+            ..Started::default()
+        };
+        let why = "127.0.0.1:9 refused the connection, nothing listens there".to_owned();
+        let answer = OwnAnswer { status: 502, leg: Leg::Upstream, why };
+        for event in [Event::Started(started), Event::OwnAnswer(answer)] {
+            record.apply(&Timed { at: Offset(500), event });
+        }
+        let mut table = SessionTable::new(Clock::utc(), Some(110));
+        table.add(&record);
+        insta::assert_snapshot!(table, @r"
+        ID        STARTED               KIND       FROM             PATH  STATUS  DURATION  C2S  S2C  HOW IT ENDED
+        70000000  2026-11-20T03:46:56Z  websocket  127.0.0.1:50100  -        502    0.5 ms    0    0  502 by wstap:
+                                                                                                      127.0.0.1:9
+                                                                                                      refused the
+                                                                                                      connection,
+                                                                                                      nothing
+                                                                                                      listens there
+        ");
+        assert!(table.to_string().lines().all(|line| line.len() <= 110));
     }
 }

@@ -32,6 +32,15 @@ fn the_first_screen_says_what_happened_and_who_ended_it() {
 }
 
 #[test]
+fn times_have_their_zone() {
+    let place = Place::with_all();
+    let mut command = place.command("show 8");
+    command.env("TZ", "<+0530>-5:30");
+    assert!(place.finish(command).stdout.contains("2026-11-20T09:16:56.640+05:30"));
+    assert!(place.run("show 8 --utc").stdout.contains("2026-11-20T03:46:56.640Z"));
+}
+
+#[test]
 fn without_an_id_it_is_the_newest_that_did_not_end_well() {
     let place = Place::with_all();
     let ran = place.run("show --json");
