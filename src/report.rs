@@ -11,6 +11,7 @@ mod json;
 mod outcome;
 mod page;
 mod quantity;
+mod rows;
 mod show;
 mod table;
 
@@ -18,5 +19,6 @@ pub use clock::Clock;
 pub use frames::FrameList;
 pub use json::{document, line};
 pub use outcome::{how_it_ended, in_words};
+pub use rows::Rows;
 pub use show::show;
 pub use table::{SessionTable, follow_header, follow_line};

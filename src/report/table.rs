@@ -2,13 +2,11 @@
 
 use std::fmt;
 
-use comfy_table::presets::NOTHING;
-use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table};
-
 use super::clean::clean;
 use super::clock::Clock;
 use super::outcome::how_it_ended;
 use super::quantity::number;
+use super::rows::Rows;
 use crate::session::Record;
 
 /// Heads and, for lines that cannot know what comes after them, widths.
@@ -34,48 +32,29 @@ const WRAPPED: [usize; 3] = [3, 4, 9];
 /// Sessions as rows, in the order in which they were added.
 #[derive(Debug)]
 pub struct SessionTable {
-    table: Table,
+    rows: Rows,
     clock: Clock,
 }
 
 impl SessionTable {
     /// `width` is that of the terminal; without one no cell is wrapped.
     pub fn new(clock: Clock, width: Option<u16>) -> Self {
-        let mut table = Table::new();
-        table.load_style(NOTHING).set_header(COLUMNS.map(|(name, _)| name));
-        match width {
-            Some(width) => {
-                table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width)
-            }
-            None => table.set_content_arrangement(ContentArrangement::Disabled),
-        };
-        for (at, column) in table.column_iter_mut().enumerate() {
-            column.set_padding((0, 2));
-            if RIGHT.contains(&at) {
-                column.set_cell_alignment(CellAlignment::Right);
-            }
-            if !WRAPPED.contains(&at) {
-                column.set_constraint(ColumnConstraint::ContentWidth);
-            }
-        }
-        Self { table, clock }
+        let rows = Rows::new(&COLUMNS.map(|(name, _)| name), &RIGHT, width).wrapping_only(&WRAPPED);
+        Self { rows, clock }
     }
 
     pub fn add(&mut self, record: &Record) {
-        self.table.add_row(cells(record, &self.clock));
+        self.rows.add(cells(record, &self.clock));
     }
 
     pub fn is_empty(&self) -> bool {
-        self.table.is_empty()
+        self.rows.is_empty()
     }
 }
 
 impl fmt::Display for SessionTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for line in self.table.lines() {
-            writeln!(f, "{}", line.trim_end())?;
-        }
-        Ok(())
+        self.rows.fmt(f)
     }
 }
 
