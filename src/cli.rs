@@ -2,6 +2,7 @@
 //! call to an outcome. Data goes to stdout, everything else to stderr.
 
 mod cert;
+mod demo;
 mod proxy;
 mod sessions;
 mod show;
@@ -31,6 +32,7 @@ enum Command {
     Proxy(Box<proxy::ProxyArgs>),
     Sessions(sessions::SessionsArgs),
     Show(show::ShowArgs),
+    Demo(demo::DemoArgs),
     Cert(cert::CertArgs),
 }
 
@@ -71,6 +73,7 @@ impl Cli {
             Command::Proxy(args) => args.run(),
             Command::Sessions(args) => args.run(),
             Command::Show(args) => args.run(),
+            Command::Demo(args) => args.run(),
             Command::Cert(args) => args.run(),
         }
     }
@@ -105,6 +108,7 @@ impl Failure {
 }
 
 /// A line for people beside the data.
+#[expect(clippy::print_stderr, reason = "where it belongs")]
 fn say(text: &str) {
     anstream::eprintln!("{text}");
 }
