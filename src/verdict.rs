@@ -92,3 +92,6 @@ fn doubt(view: &View<'_>, known: Known, rule: &Rule, mut finding: Finding) -> Fi
     }
     finding
 }
+
+#[cfg(test)]
+mod tests;

@@ -54,17 +54,13 @@ fn main_session(trace: &Value) -> Option<&Value> {
         .or_else(|| sessions.iter().find(of_layer))
 }
 
-fn word<T: serde::Serialize>(value: T) -> String {
-    serde_json::to_value(value).unwrap().as_str().unwrap().to_owned()
-}
-
 #[test]
 fn every_session_gets_its_layer_and_every_main_one_its_cause() {
     let (mut wrong, mut main, mut certain) = (Vec::new(), 0, 0);
     for (name, trace) in traces() {
         for (index, session) in trace["sessions"].as_array().unwrap().iter().enumerate() {
             let verdict = judge(&trace_record::record(&trace, session));
-            if Value::from(word(verdict.layer)) != session["expectedLayer"] {
+            if session["expectedLayer"] != verdict.layer.name() {
                 wrong.push(format!(
                     "{name}#{index}: layer {:?} {} not {}",
                     verdict.layer, verdict.cause, session["expectedLayer"]

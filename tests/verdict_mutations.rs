@@ -108,25 +108,29 @@ fn is_wrong(verdict: &Verdict, truth: &Verdict) -> bool {
     verdict.confidence == Confidence::Certain && !same
 }
 
+/// Every damage to every frame of a session: its name, and the wrong certainty it led to.
+fn damage_all(trace: &Value, session: &Value) -> Vec<(String, Option<String>)> {
+    let truth = judge(&trace_record::record(trace, session));
+    let count = session["frames"].as_array().map_or(0, Vec::len).max(2);
+    let places = DAMAGES.iter().flat_map(|damage| (0..count).map(move |at| (damage, at)));
+    places
+        .filter_map(|((what, damage), at)| {
+            let verdict = judge(&trace_record::record(trace, &damage(session, at)?));
+            let found = is_wrong(&verdict, &truth)
+                .then(|| format!("{} out of {}", verdict.cause, truth.cause));
+            Some((format!("{what} {at}"), found))
+        })
+        .collect()
+}
+
 #[test]
 fn one_damage_never_makes_a_wrong_certainty() {
-    let mut wrong = Vec::new();
-    let mut judged = 0;
+    let (mut wrong, mut judged) = (Vec::new(), 0);
     for (name, trace) in traces() {
         for (index, session) in trace["sessions"].as_array().unwrap().iter().enumerate() {
-            let truth = judge(&trace_record::record(&trace, session));
-            let count = session["frames"].as_array().map_or(0, Vec::len).max(2);
-            for (what, damage) in DAMAGES {
-                for damaged in (0..count).filter_map(|at| damage(session, at).map(|s| (at, s))) {
-                    let verdict = judge(&trace_record::record(&trace, &damaged.1));
-                    judged += 1;
-                    if is_wrong(&verdict, &truth) {
-                        wrong.push(format!(
-                            "{name}#{index}: {what} {} made {} out of {}",
-                            damaged.0, verdict.cause, truth.cause
-                        ));
-                    }
-                }
+            for (told, found) in damage_all(&trace, session) {
+                judged += 1;
+                wrong.extend(found.map(|found| format!("{name}#{index}: {told} made {found}")));
             }
         }
     }

@@ -125,8 +125,7 @@ impl Output for Seen {
 
     fn control(&mut self, raw: RawControl<'_>) {
         let (direction, reason) = (raw.direction, raw.close.as_ref().map(|c| c.reason.clone()));
-        let payload =
-            reason.clone().unwrap_or_else(|| String::from_utf8_lossy(raw.payload).into_owned());
+        let payload = reason.unwrap_or_else(|| String::from_utf8_lossy(raw.payload).into_owned());
         self.event(Event::Control(Control {
             direction,
             opcode: raw.opcode.nibble(),
@@ -258,11 +257,11 @@ fn header(frame: &Value, len: usize) -> Vec<u8> {
     match (u8::try_from(len), u16::try_from(len)) {
         (Ok(short @ 0..126), _) => bytes.push(masked | short),
         (_, Ok(medium)) => {
-            bytes.push(masked | 126);
+            bytes.push(masked | 0x7e);
             bytes.extend(medium.to_be_bytes());
         }
         (_, Err(_)) => {
-            bytes.push(masked | 127);
+            bytes.push(masked | 0x7f);
             bytes.extend((len as u64).to_be_bytes());
         }
     }
@@ -349,7 +348,7 @@ fn is_tls(session: &Value) -> bool {
 fn head_of(head: &Value) -> Head {
     let mut raw = format!("{}\r\n", text(&head["startLine"]));
     for header in head["headers"].as_array().into_iter().flatten() {
-        raw.push_str(&format!("{}: {}\r\n", text(&header[0]), text(&header[1])));
+        raw.extend([text(&header[0]), ": ", text(&header[1]), "\r\n"]);
     }
     raw.push_str("\r\n");
     Head { bytes: raw.len(), raw, redactions: Vec::new(), verbatim: true }
