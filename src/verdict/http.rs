@@ -224,6 +224,10 @@ pub(super) const HTTP_400_MALFORMED: Rule = http(
 
 fn not_http(view: &View<'_>) -> Option<Finding> {
     let facts = view.record.opaque.as_ref().filter(|o| o.what == "not_http")?;
+    // With a request it was the upstream's answer that is not HTTP.
+    if view.request().is_some() {
+        return None;
+    }
     let refused = view.status() == Some(400);
     let finding = Finding::certain_if(refused || view.bytes(Direction::ServerToClient) > 0)
         .cite("opaque.what", facts.what.clone(), None)
@@ -476,13 +480,28 @@ pub(super) const NOT_HTTP_ANSWER: Rule = http(
     Who::Gateway,
     "What listens at {upstream} does not speak HTTP/1.1.",
     &[look("check the port; an HTTP/2-only or TLS listener does this")],
-    &[When::Fact(|view| {
-        let judged = view.record.kind == Kind::Websocket && view.record.own_answer.is_none();
-        let response = view.response().filter(|r| judged && r.status.is_none())?;
-        let line = response.head.start_line().chars().take(60).collect::<String>();
-        Some(Finding::certain().cite("response.head", line, Some(response.at)).on(Leg::Upstream))
-    })],
+    &[When::Fact(garbled_status), When::Fact(garbled_answer)],
 );
+
+fn garbled_status(view: &View<'_>) -> Option<Finding> {
+    let judged = view.record.kind == Kind::Websocket && view.record.own_answer.is_none();
+    let response = view.response().filter(|r| judged && r.status.is_none())?;
+    let line = response.head.start_line().chars().take(60).collect::<String>();
+    Some(Finding::certain().cite("response.head.raw", line, Some(response.at)).on(Leg::Upstream))
+}
+
+/// wstap could not read a head in what the upstream sent.
+fn garbled_answer(view: &View<'_>) -> Option<Finding> {
+    view.record.opaque.as_ref().filter(|o| o.what == "not_http")?;
+    (view.request().is_some() && view.response().is_none()).then(|| {
+        let bytes = view.bytes(Direction::ServerToClient);
+        let what = format!("{bytes} bytes that are no HTTP answer");
+        Finding::certain_if(bytes > 0)
+            .cite("opaque.what", what, None)
+            .on(Leg::Upstream)
+            .because("an HTTP/2-only, TLS or other listener does this")
+    })
+}
 
 pub(super) const BAD_ACCEPT_HASH: Rule = http(
     "bad_accept_hash",

@@ -263,6 +263,18 @@ fn http_answers_tell_the_gateway_from_others() {
 }
 
 #[test]
+fn bytes_that_are_not_http_are_blamed_on_their_sender() {
+    let mut record = answered(&SWITCHING, None);
+    record.response = None;
+    record.opaque = Some(crate::session::OpaqueFacts::named("not_http"));
+    record.frames.s2c.bytes = 9;
+    assert_eq!(judge(&record).cause, "answer_not_http");
+    record.request = None;
+    record.kind = Kind::Opaque;
+    assert_eq!(judge(&record).cause, "http_400_malformed");
+}
+
+#[test]
 fn an_idle_cut_names_nginx_and_what_to_set() {
     let mut lines = SWITCHING.to_vec();
     lines.push("Server: nginx/1.22.1");
