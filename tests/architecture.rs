@@ -16,6 +16,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("session", &["websocket"]),
     ("redact", &["websocket", "session"]),
     ("observe", &["websocket", "session"]),
+    ("verdict", &["websocket", "session"]),
     ("report", &["websocket", "session"]),
     ("socket", &["session"]),
     ("authority", &[]),
@@ -60,7 +61,7 @@ const EVERYTHING: &[&str] = &[
 ];
 
 /// Rooms without sockets, files, tasks or clocks.
-const PURE: &[&str] = &["websocket", "session", "redact", "observe", "report"];
+const PURE: &[&str] = &["websocket", "session", "redact", "observe", "report", "verdict"];
 const IMPURE: &[&str] = &["tokio::", "std::fs", "std::net::Tcp", "Instant::now", "SystemTime::now"];
 
 const MAX_LINES: usize = 500;

@@ -1,6 +1,14 @@
 //! The upgrade got an HTTP answer that is not 101.
 
+mod gateway;
+
 use std::ops::Range;
+
+pub(super) use gateway::{
+    BAD_WEBSOCKET_KEY, BAD_WEBSOCKET_VERSION, GATEWAY_RESTARTING, GATEWAY_UNAVAILABLE,
+    HTTP_400_UPGRADE, HTTP_401_UPGRADE, HTTP_404_UPGRADE, HTTP_405_UPGRADE, HTTP_429_UPGRADE,
+    PROXY_ATTRIBUTION_REQUIRED, TOO_MANY_UNAUTHENTICATED,
+};
 
 use super::rule::{Finding, Rule, Todo, When, look, run, set};
 use super::shape::{Layer, Who};
@@ -65,47 +73,7 @@ fn own(response: &ResponseFacts) -> Finding {
 }
 
 /// A refusal by the gateway with this text.
-fn text(view: &View<'_>, code: u16, starts: &str) -> Option<Finding> {
-    let response = status(view, code).filter(|r| !is_foreign(r))?;
-    body(response).starts_with(starts).then(|| own(response))
-}
-
 /// The `type` of the JSON error that the gateway's HTTP side gives.
-fn error_type(response: &ResponseFacts) -> Option<String> {
-    let json: serde_json::Value = serde_json::from_str(body(response)).ok()?;
-    Some(json.get("error")?.get("type")?.as_str()?.to_owned())
-}
-
-const TRUST: &[Todo] = &[
-    set(
-        "list the address that dials the gateway, and nothing wider",
-        "gateway.trustedProxies = [\"{tapAddress}\"]",
-    ),
-    look("and let the first proxy send the client's real address in X-Forwarded-For"),
-    look("or send no forwarded header at all: {forwarding}"),
-];
-
-pub(super) const PROXY_ATTRIBUTION_REQUIRED: Rule = http(
-    "proxy_attribution_required",
-    Who::FrontProxy,
-    "The gateway refuses forwarded headers ({forwarding}) from a proxy that it does not trust.",
-    TRUST,
-    &[
-        When::Fact(|view| {
-            let response = status(view, 403)?;
-            let finding =
-                (error_type(response)? == "proxy_attribution_required").then(|| own(response))?;
-            let sent = view.request().is_some_and(|r| r.forwarding.keys().any(|k| k != "via"));
-            Some(if sent {
-                finding
-            } else {
-                finding.because("no forwarded header passed wstap: something between wstap and the gateway adds it")
-            })
-        }),
-        When::Closed(super::rule::Phase::Any, 1008, "gateway ingress attribution required"),
-    ],
-);
-
 pub(super) const UPGRADE_STRIPPED: Rule = http(
     "upgrade_stripped",
     Who::FrontProxy,
@@ -184,30 +152,6 @@ pub(super) const HTTP_REDIRECT: Rule = http(
     })],
 );
 
-pub(super) const HTTP_400_UPGRADE: Rule = http(
-    "http_400_upgrade",
-    Who::Client,
-    "The Upgrade header is not websocket.",
-    &[look("fix the client, or the proxy that changes the header")],
-    &[When::Fact(|view| text(view, 400, "Invalid Upgrade header"))],
-);
-
-pub(super) const BAD_WEBSOCKET_VERSION: Rule = http(
-    "bad_websocket_version",
-    Who::Client,
-    "Sec-WebSocket-Version is missing or not 13.",
-    &[look("fix the client, or the proxy that changes the header")],
-    &[When::Fact(|view| text(view, 400, "Missing or invalid Sec-WebSocket-Version"))],
-);
-
-pub(super) const BAD_WEBSOCKET_KEY: Rule = http(
-    "bad_websocket_key",
-    Who::Client,
-    "Sec-WebSocket-Key is missing or invalid.",
-    &[look("fix the client, or the proxy that drops the header")],
-    &[When::Fact(|view| text(view, 400, "Missing or invalid Sec-WebSocket-Key"))],
-);
-
 pub(super) const HTTP_400_MALFORMED: Rule = http(
     "http_400_malformed",
     Who::Client,
@@ -270,20 +214,6 @@ pub(super) const HTTP_401_REVERSE_PROXY: Rule = Rule {
     )
 };
 
-pub(super) const HTTP_401_UPGRADE: Rule = Rule {
-    layer: Layer::Auth,
-    ..http(
-        "http_401_upgrade",
-        Who::Client,
-        "The gateway protects the path {path} and got no valid bearer token or ticket.",
-        &[
-            look("use the main path / for clients"),
-            look("or send the bearer token or ticket of that path"),
-        ],
-        &[When::Fact(|view| status(view, 401).map(|r| cite(Finding::certain(), r)))],
-    )
-};
-
 pub(super) const HTTP_403_REVERSE_PROXY: Rule = http(
     "http_403_reverse_proxy",
     Who::FrontProxy,
@@ -306,49 +236,6 @@ pub(super) const HTTP_404_WRONG_SERVER: Rule = http(
     })],
 );
 
-pub(super) const HTTP_404_UPGRADE: Rule = http(
-    "http_404_upgrade",
-    Who::Client,
-    "The gateway does not know the path {path}.",
-    &[look("use the path /, or /__openclaw__/worker for a worker")],
-    &[When::Fact(|view| {
-        let response = status(view, 404)?;
-        let known = view.request().is_some_and(|r| r.path().starts_with("/__openclaw__/"));
-        let finding = cite(Finding::certain_if(known), response);
-        Some(match view.request().filter(|_| known) {
-            Some(request) => {
-                finding.cite("request.target", request.target.clone(), Some(request.at))
-            }
-            None => finding.because("OpenClaw upgrades any other path: this may be another server"),
-        })
-    })],
-);
-
-pub(super) const HTTP_405_UPGRADE: Rule = http(
-    "http_405_upgrade",
-    Who::Client,
-    "The upgrade did not use GET.",
-    &[look("fix the client: RFC 6455 asks for GET")],
-    &[
-        When::Fact(|view| text(view, 405, "Invalid HTTP method")),
-        When::Fact(|view| status(view, 405).map(|r| cite(Finding::likely(), r))),
-    ],
-);
-
-pub(super) const HTTP_429_UPGRADE: Rule = Rule {
-    layer: Layer::Auth,
-    ..http(
-        "http_429_upgrade",
-        Who::Client,
-        "The gateway has locked this address out on {path} after failed attempts.",
-        &[look("wait {retryAfter}, then fix the secret that the client sends")],
-        &[When::Fact(|view| {
-            let response = status(view, 429).filter(|r| !is_foreign(r))?;
-            (error_type(response)? == "rate_limited").then(|| own(response))
-        })],
-    )
-};
-
 pub(super) const HTTP_429_REVERSE_PROXY: Rule = http(
     "http_429_reverse_proxy",
     Who::FrontProxy,
@@ -358,69 +245,6 @@ pub(super) const HTTP_429_REVERSE_PROXY: Rule = http(
         "limit_req_zone … rate=…; limit_req … burst=…;",
     )],
     &[When::Fact(|view| status(view, 429).map(foreign))],
-);
-
-pub(super) const TOO_MANY_UNAUTHENTICATED: Rule = http(
-    "too_many_unauthenticated_sockets",
-    Who::Client,
-    "32 connections of this address wait at the gateway without having sent connect.",
-    &[
-        look("find the client that opens connections and never sends connect"),
-        look("behind one proxy or tap all clients share this limit"),
-        set("raise it on the gateway", "OPENCLAW_MAX_PREAUTH_CONNECTIONS_PER_IP=128"),
-    ],
-    &[When::Fact(|view| text(view, 503, "Too many unauthenticated sockets"))],
-);
-
-pub(super) const GATEWAY_RESTARTING: Rule = http(
-    "gateway_restarting",
-    Who::Gateway,
-    "The gateway is restarting or suspending and admits nobody.",
-    &[
-        look("wait {retryAfter} and try again"),
-        run("see when it is back", "openclaw gateway status"),
-    ],
-    &[
-        When::Fact(|view| text(view, 503, "Gateway websocket admission closed")),
-        When::Fact(|view| text(view, 503, "Worker websocket admission closed")),
-        When::Fact(|view| {
-            super::restart::unavailable(view, &["gateway-restarting", "gateway-suspending"])
-        }),
-        When::Closed(super::rule::Phase::Any, 1013, "gateway restart in progress"),
-        When::Closed(super::rule::Phase::Any, 1013, "gateway suspension in progress"),
-    ],
-);
-
-pub(super) const GATEWAY_UNAVAILABLE: Rule = http(
-    "gateway_unavailable",
-    Who::Gateway,
-    "The gateway runs and cannot take WebSocket connections: {body}",
-    &[
-        run(
-            "a package replaced under a running gateway needs a restart",
-            "openclaw gateway restart",
-        ),
-        look("look at the gateway's log"),
-    ],
-    &[
-        When::Fact(|view| text(view, 503, "Gateway websocket handlers unavailable")),
-        When::Fact(|view| text(view, 503, "Worker websocket ingress unavailable")),
-        When::Fact(|view| text(view, 503, "desktop observe unavailable")),
-        When::Fact(|view| text(view, 503, "node ")),
-        When::Fact(|view| {
-            let response = status(view, 503).filter(|r| !is_foreign(r))?;
-            body(response).is_empty().then(|| {
-                cite(Finding::likely(), response)
-                    .because("an empty 503 is the gateway's answer to an error of its own")
-            })
-        }),
-        When::Closed(super::rule::Phase::Any, 1011, "gateway message handler unavailable"),
-        When::Closed(super::rule::Phase::Any, 1008, "gateway message handler loading"),
-        When::Closed(super::rule::Phase::Any, 1011, "gateway install changed"),
-        When::Closed(super::rule::Phase::Any, 1011, "unsupported Gateway WebSocket receiver"),
-        When::Says("gateway install changed"),
-        When::Says("gateway message handler unavailable"),
-    ],
 );
 
 const UPSTREAM_OF: &[Todo] = &[
