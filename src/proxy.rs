@@ -4,6 +4,7 @@
 mod connection;
 mod console;
 mod exchange;
+mod judge;
 mod place;
 mod recording;
 mod serve;

@@ -18,6 +18,7 @@ mod tcp;
 mod time;
 mod tls;
 mod traffic;
+mod verdict;
 
 pub use close::{Close, CloseFrame, Reported};
 pub use dial::{Attempt, Dial, DialFailure, DialStep, Via};
@@ -41,3 +42,4 @@ pub use tls::{Certificate, TlsEnd, TlsFacts, TlsRecords};
 pub use traffic::{
     Compression, CutFrame, OpcodeCount, Silence, SizeHistogram, Traffic, ViolationCount,
 };
+pub use verdict::{Confidence, Culprit, Evidence, Layer, Step, Verdict, Warning, Who};

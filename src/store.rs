@@ -22,6 +22,7 @@ mod records;
 mod retention;
 mod schema;
 mod tap;
+mod verdicts;
 mod wake;
 mod weight;
 mod writer;
@@ -33,9 +34,10 @@ use std::time::Duration;
 use thiserror::Error;
 
 pub use intake::{Recorder, SessionKey};
-pub use query::{Filter, FindError, Follow, Frames, Listed, Reader, TapGap, TapRow};
+pub use query::{Filter, FindError, Follow, Frames, Judged, Listed, Reader, TapGap, TapRow};
 pub use records::{Group, GroupEncoder, GroupHead, Groups, Runs};
 pub use tap::TapInfo;
+pub use verdicts::Verdicts;
 pub use writer::Writer;
 
 /// What the store keeps, and how much may wait for it.

@@ -21,7 +21,6 @@ mod protocol;
 mod reach;
 mod restart;
 mod rule;
-mod shape;
 mod values;
 mod view;
 mod warnings;
@@ -30,9 +29,8 @@ pub use culprit::Limits;
 pub use explain::{
     CodeExplanation, Explanation, causes, explain_cause, explain_code, explain_reason,
 };
-pub use shape::{Confidence, Culprit, Evidence, Layer, Step, Verdict, Warning, Who};
 
-use crate::session::{Record, State};
+use crate::session::{Confidence, Layer, Record, State, Verdict};
 use profile::Known;
 use rule::{Finding, Rule};
 use view::View;

@@ -43,6 +43,7 @@ const FLOW: &[&str] = &[
     "upgrade",
     "relay",
     "store",
+    "verdict",
 ];
 
 const EVERYTHING: &[&str] = &[
@@ -50,6 +51,7 @@ const EVERYTHING: &[&str] = &[
     "session",
     "redact",
     "observe",
+    "verdict",
     "report",
     "authority",
     "accept",

@@ -11,8 +11,9 @@ mod trace_record;
 use std::path::Path;
 
 use serde_json::Value;
+use wstap::session::Confidence;
 use wstap::session::Record;
-use wstap::verdict::{Confidence, judge};
+use wstap::verdict::judge;
 
 fn traces() -> Vec<(String, Value)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/traces");

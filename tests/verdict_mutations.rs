@@ -12,7 +12,8 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use wstap::verdict::{Confidence, Verdict, judge};
+use wstap::session::{Confidence, Verdict};
+use wstap::verdict::judge;
 
 /// Traces whose frames are too large to be played thousands of times.
 const LARGE: [&str; 2] = ["slow-consumer", "ws-postauth-too-big"];

@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use super::Console;
 use super::connection::{self, Listening};
+use super::judge::Judge;
 use super::place::place;
 use super::recording::Tools;
 use super::settings::{Route, Settings};
@@ -31,6 +32,8 @@ pub enum ProxyError {
     Bind(#[from] BindError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("a thread cannot be started: {0}")]
+    Thread(std::io::Error),
     #[error(
         "the upstream {upstream} is our own listener {listener}: every request would come back \
          here for ever; give the gateway's own address with --upstream"
@@ -57,6 +60,7 @@ pub struct Proxy {
     bound: Vec<Bound>,
     tools: Arc<Tools>,
     writer: Writer,
+    judge: Judge,
     drain: Duration,
     cut: CancellationToken,
     tracker: TaskTracker,
@@ -82,6 +86,7 @@ impl Proxy {
             })).collect::<Vec<_>>(),
         });
         let (recorder, writer) = Recorder::open(&store, &TapInfo { info }, store_settings)?;
+        let judge = Judge::start(&store).map_err(ProxyError::Thread)?;
         let tools = Arc::new(Tools { recorder, redactor, console, observe });
         let (cut, tracker) = (CancellationToken::new(), TaskTracker::new());
         let listening = |(route, listener): (Route, Listener)| {
@@ -98,7 +103,7 @@ impl Proxy {
             (listener, Arc::new(listening))
         };
         let listeners = routes.into_iter().zip(listeners).map(listening).collect();
-        Ok(Self { listeners, bound, tools, writer, drain: settings.drain, cut, tracker })
+        Ok(Self { listeners, bound, tools, writer, judge, drain: settings.drain, cut, tracker })
     }
 
     /// The listeners, in the order of the routes.
@@ -127,7 +132,7 @@ impl Proxy {
         stop: impl Future<Output = ()>,
         now: impl Future<Output = ()>,
     ) -> Result<(), ProxyError> {
-        let Self { listeners, tools, writer, drain, cut, tracker, .. } = self;
+        let Self { listeners, tools, writer, judge, drain, cut, tracker, .. } = self;
         let stopping = CancellationToken::new();
         let all: Vec<_> = listeners.iter().map(|(_, listening)| Arc::clone(listening)).collect();
         let accepting = TaskTracker::new();
@@ -155,7 +160,12 @@ impl Proxy {
         cut.cancel();
         // Past this a session's record stays open, and the next reader calls it interrupted.
         drop(tokio::time::timeout(LAST_WORDS, tracker.wait()).await);
-        let closed = tokio::task::spawn_blocking(move || writer.close()).await;
+        let closed = tokio::task::spawn_blocking(move || {
+            let closed = writer.close();
+            judge.finish();
+            closed
+        })
+        .await;
         closed.unwrap_or(Err(StoreError::Unfinished))?;
         Ok(())
     }

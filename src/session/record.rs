@@ -50,6 +50,8 @@ pub struct Record {
     pub gap: Option<Gap>,
     /// How a plain HTTP exchange finished.
     pub exchange: Option<Finish>,
+    /// What is to be said of all this; a judgement, not a fact.
+    pub verdict: Option<super::Verdict>,
 }
 
 /// Something with its time since the start.
@@ -154,6 +156,7 @@ impl Record {
             notes: Vec::new(),
             gap: None,
             exchange: None,
+            verdict: None,
         }
     }
 

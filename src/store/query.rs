@@ -3,7 +3,7 @@
 //! Every call is one short transaction or several: a reader that kept one open would stop the
 //! write-ahead log from being used again.
 
-mod filter;
+pub(super) mod filter;
 mod follow;
 mod frames;
 mod open;
@@ -12,11 +12,11 @@ mod totals;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use rusqlite::{OptionalExtension, Row};
+use rusqlite::{Connection, OptionalExtension, Row};
 use serde_json::Value;
 use thiserror::Error;
 
-pub use filter::{Filter, Listed};
+pub use filter::{Filter, Judged, Listed};
 pub use follow::Follow;
 pub use frames::Frames;
 
@@ -113,8 +113,10 @@ impl Reader {
 
     /// The newest session that did not end well.
     pub fn latest_not_well(&self) -> Result<Option<SessionId>, StoreError> {
+        // Until a session is judged its columns say how it looks.
         let sql = format!(
-            "SELECT id FROM sessions WHERE well = 0 OR {} = 'interrupted'
+            "SELECT id FROM sessions LEFT JOIN verdicts USING (row)
+             WHERE coalesce(failed, well = 0) OR {} = 'interrupted'
              ORDER BY started_us DESC, row DESC LIMIT 1",
             filter::state_sql(&self.silent_taps()?)
         );
@@ -234,6 +236,10 @@ impl Reader {
             })
         })?;
         Ok(taps.collect::<rusqlite::Result<_>>()?)
+    }
+
+    pub(super) const fn connection(&self) -> &Connection {
+        &self.opened.connection
     }
 
     /// Looks for sessions that begin or end from now on.

@@ -113,6 +113,7 @@ fn delete_oldest(connection: &mut Connection, before: i64) -> rusqlite::Result<b
         if left == 0 {
             break;
         }
+        transaction.prepare_cached("DELETE FROM verdicts WHERE row = ?1")?.execute([row])?;
         transaction.prepare_cached("DELETE FROM sessions WHERE row = ?1")?.execute([row])?;
     }
     transaction.commit()?;

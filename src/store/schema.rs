@@ -57,6 +57,16 @@ CREATE INDEX sessions_started ON sessions (started_us);
 CREATE INDEX sessions_open ON sessions (tap) WHERE state = 'open';
 CREATE TABLE events (row INTEGER PRIMARY KEY, lines BLOB NOT NULL) STRICT;
 CREATE TABLE frames (row INTEGER PRIMARY KEY, groups BLOB NOT NULL) STRICT;
+CREATE TABLE verdicts (
+    row INTEGER PRIMARY KEY,
+    rules INTEGER NOT NULL,
+    layer TEXT NOT NULL,
+    cause TEXT NOT NULL,
+    who TEXT NOT NULL,
+    confidence TEXT NOT NULL,
+    failed INTEGER NOT NULL,
+    verdict TEXT NOT NULL
+) STRICT;
 CREATE TABLE gaps (
     gap INTEGER PRIMARY KEY,
     tap INTEGER NOT NULL,

@@ -1,9 +1,9 @@
 //! Refused for the credentials, the device proof, or a call for lack of scope.
 
 use super::rule::{Finding, Phase, Rule, When, look, run, set};
-use super::shape::{Layer, Who};
 use super::view::View;
 use crate::session::Direction;
+use crate::session::{Layer, Who};
 
 /// A rule of this layer.
 const fn auth(

@@ -1,9 +1,9 @@
 //! What a close code says where nothing is known of the protocol above (RFC 6455 §7.4).
 
 use super::rule::{Finding, Rule, Todo, When, look};
-use super::shape::{Layer, Who};
 use super::view::View;
 use crate::session::{Direction, State};
+use crate::session::{Layer, Who};
 
 const fn coded(
     slug: &'static str,

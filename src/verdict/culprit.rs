@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use super::shape::{Confidence, Culprit};
 use super::view::{How, View};
+use crate::session::{Confidence, Culprit};
 use crate::session::{Direction, Leg, Offset};
 
 /// A table of limits. Users add rows of their own.

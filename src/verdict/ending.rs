@@ -1,9 +1,9 @@
 //! How TCP ended, where nothing on top of it says why.
 
 use super::rule::{Finding, Phase, Rule, Todo, When, look, run, set};
-use super::shape::{Layer, Who};
 use super::view::{How, View};
 use crate::session::{Direction, Leg, Offset};
+use crate::session::{Layer, Who};
 
 const fn ending(
     slug: &'static str,

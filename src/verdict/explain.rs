@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use super::profile;
 use super::rule::{Rule, Todo, When};
-use super::shape::{Layer, Step};
 use super::values;
+use crate::session::{Layer, Step};
 use crate::websocket::close_code_name;
 
 /// What a cause means, and what to do.

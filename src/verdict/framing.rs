@@ -1,9 +1,9 @@
 //! WebSocket framing broke: faulty frames, frames cut off, messages too large.
 
 use super::rule::{Finding, Rule, Todo, When, look, set};
-use super::shape::{Layer, Who};
 use super::view::{How, View};
 use crate::session::{Direction, Leg, Violated};
+use crate::session::{Layer, Who};
 
 const fn framing(
     slug: &'static str,

@@ -11,9 +11,9 @@ pub(super) use gateway::{
 };
 
 use super::rule::{Finding, Rule, Todo, When, look, run, set};
-use super::shape::{Layer, Who};
 use super::view::View;
 use crate::session::{Direction, Kind, Leg, ResponseFacts};
+use crate::session::{Layer, Who};
 
 const fn http(
     slug: &'static str,

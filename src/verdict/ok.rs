@@ -1,9 +1,9 @@
 //! Nothing failed, or nothing that the wire can show.
 
 use super::rule::{Finding, Rule, Todo, When, look, run};
-use super::shape::{Layer, Who};
 use super::view::{Closing, How, View};
 use crate::session::{Direction, Kind, Leg, State};
+use crate::session::{Layer, Who};
 
 const fn quiet(
     slug: &'static str,

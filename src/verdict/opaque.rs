@@ -1,9 +1,9 @@
 //! TLS that wstap passes on unread.
 
 use super::rule::{Finding, Rule, Todo, When, look, set};
-use super::shape::{Layer, Who};
 use super::view::{How, View};
 use crate::session::{Direction, Leg};
+use crate::session::{Layer, Who};
 
 const fn opaque(
     slug: &'static str,

@@ -1,7 +1,7 @@
 //! The browser's origin is refused.
 
 use super::rule::{Phase, Rule, Todo, When, look, set};
-use super::shape::{Layer, Who};
+use crate::session::{Layer, Who};
 
 const fn origin(
     slug: &'static str,

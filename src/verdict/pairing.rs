@@ -1,9 +1,9 @@
 //! The device identity is missing, unknown, not approved for this, or removed.
 
 use super::rule::{Finding, Phase, Rule, Todo, When, look, run};
-use super::shape::{Layer, Who};
 use super::view::View;
 use crate::session::Leg;
+use crate::session::{Layer, Who};
 
 const fn pairing(
     slug: &'static str,

@@ -2,9 +2,9 @@
 //! opening exchange.
 
 use super::rule::{Finding, Phase, Rule, Todo, When, look, run, set};
-use super::shape::{Layer, Who};
 use super::view::{How, View};
 use crate::session::{Direction, Leg, Offset};
+use crate::session::{Layer, Who};
 
 const fn protocol(
     slug: &'static str,

@@ -1,9 +1,9 @@
 //! The upstream was not reached, or gave no HTTP answer; and what wstap answered itself.
 
 use super::rule::{Finding, Rule, Todo, When, look, run};
-use super::shape::{Layer, Who};
 use super::view::{How, View};
 use crate::session::{Direction, Kind, Leg};
+use crate::session::{Layer, Who};
 
 const fn reach(
     slug: &'static str,

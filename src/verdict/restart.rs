@@ -1,9 +1,9 @@
 //! The gateway is starting, restarting or stopping, and says so.
 
 use super::rule::{Finding, Phase, Rule, Todo, When, look, run};
-use super::shape::{Layer, Who};
 use super::view::View;
 use crate::session::{Direction, Leg};
+use crate::session::{Layer, Who};
 
 const fn restart(
     slug: &'static str,

@@ -1,7 +1,7 @@
 //! What a rule is: a cause as data, and the conditions under which it is found.
 
-use super::shape::{Confidence, Evidence, Layer, Who};
 use super::view::View;
+use crate::session::{Confidence, Evidence, Layer, Who};
 use crate::session::{Direction, Leg, Offset};
 
 /// One cause: its words, and how it shows. Texts may hold `{names}` of `values.rs`.

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::session::{
     At, ConnectFacts, Control, Dial, Direction, Ending, EndingKind, Event, Head, HelloFacts, Kind,
-    Leg, Offset, OpenClaw, RefusalFacts, SessionId, Started, Timed, Wall,
+    Leg, Offset, OpenClaw, RefusalFacts, SessionId, Started, Timed, Wall, Who,
 };
 
 fn head(lines: &[&str]) -> Head {

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::shape::Culprit;
 use super::view::View;
+use crate::session::Culprit;
 use crate::session::{Direction, Leg, Offset};
 
 /// What stands for a name in texts that belong to no session.

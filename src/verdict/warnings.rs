@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::shape::Warning;
 use super::view::View;
+use crate::session::Warning;
 use crate::session::{Direction, Kind, Unstored};
 
 /// Every warning that this session deserves.

@@ -59,7 +59,29 @@ pub struct Listed {
     /// Whether it ended well, as far as the columns tell; absent while it is open.
     pub well: Option<bool>,
     pub tap: i64,
+    /// What the stored verdict says; absent until the session is judged.
+    pub judged: Option<Judged>,
     pub(super) row: i64,
+}
+
+/// A stored verdict, in its words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judged {
+    pub layer: String,
+    pub cause: String,
+    pub who: String,
+    pub confidence: String,
+    pub failed: bool,
+}
+
+impl Judged {
+    /// The columns from `at` on.
+    fn of(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<Self>> {
+        let Some(layer) = row.get(at)? else { return Ok(None) };
+        let (cause, who) = (row.get(at + 1)?, row.get(at + 2)?);
+        let (confidence, failed) = (row.get(at + 3)?, row.get(at + 4)?);
+        Ok(Some(Self { layer, cause, who, confidence, failed }))
+    }
 }
 
 impl Filter {
@@ -102,8 +124,9 @@ impl Filter {
         let limit = self.limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(-1));
         let sql = format!(
             "SELECT id, started_us, {duration}, kind, {state}, listener, client, upstream, path,
-                origin, status, close_code, close_from, ending, well, tap, row
-             FROM sessions {} ORDER BY started_us DESC, row DESC LIMIT {limit}",
+                origin, status, close_code, close_from, ending, well, tap, row,
+                layer, cause, who, confidence, failed
+             FROM sessions LEFT JOIN verdicts USING (row) {} ORDER BY started_us DESC, row DESC LIMIT {limit}",
             query.condition
         );
         let mut statement = connection.prepare(&sql)?;
@@ -135,6 +158,7 @@ impl Listed {
             well: row.get(14)?,
             tap: row.get(15)?,
             row: row.get(16)?,
+            judged: Judged::of(row, 17)?,
         })
     }
 }
@@ -165,7 +189,7 @@ pub(super) fn state_sql(silent: &[i64]) -> String {
     format!("CASE WHEN state = 'open' AND tap IN ({taps}) THEN 'interrupted' ELSE state END")
 }
 
-pub(super) fn id(row: &Row<'_>, at: usize) -> rusqlite::Result<SessionId> {
+pub(in crate::store) fn id(row: &Row<'_>, at: usize) -> rusqlite::Result<SessionId> {
     let text = row.get_ref(at)?.as_str()?;
     text.parse()
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(at, Type::Text, Box::new(error)))

@@ -2,9 +2,9 @@
 
 use super::{body, cite, http, is_foreign, own, status};
 use crate::session::ResponseFacts;
+use crate::session::{Layer, Who};
 use crate::verdict::restart;
 use crate::verdict::rule::{Finding, Phase, Rule, Todo, When, look, run, set};
-use crate::verdict::shape::{Layer, Who};
 use crate::verdict::view::View;
 
 fn text(view: &View<'_>, code: u16, starts: &str) -> Option<Finding> {

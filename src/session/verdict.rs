@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::session::{Leg, Offset};
+use super::{Leg, Offset};
 
 /// What is to be said of one session.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
