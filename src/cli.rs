@@ -108,7 +108,6 @@ impl Failure {
 }
 
 /// A line for people beside the data.
-#[expect(clippy::print_stderr, reason = "where it belongs")]
 fn say(text: &str) {
     anstream::eprintln!("{text}");
 }

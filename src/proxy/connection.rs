@@ -202,8 +202,7 @@ impl Connection {
             let head_len = edited.raw.len();
             ([&edited.raw, &buffer[head.len..]].concat(), head_len)
         };
-        let websocket = kind == Kind::Websocket;
-        let watcher = Watcher::of_request(recording, websocket, head.is_head);
+        let watcher = Watcher::of_request(recording, &head);
         Opening { watcher, first, head: Some(head_len) }
     }
 

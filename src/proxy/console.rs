@@ -123,7 +123,10 @@ fn write_lines(lines: &Receiver<Line>, left_out: &AtomicU64) {
         let written = match line {
             Line::Text(bytes) => stderr.write_all(&bytes),
             // Where this fails nobody waits any more.
-            Line::Flush(done) => Ok(done.send(()).unwrap_or_default()),
+            Line::Flush(done) => {
+                done.send(()).ok();
+                Ok(())
+            }
         };
         let lost = left_out.swap(0, Ordering::Relaxed);
         let told = match lost {

@@ -11,7 +11,7 @@ use crate::session::{
 };
 use crate::socket::Stream;
 use crate::store::{GroupEncoder, GroupHead};
-use crate::upgrade::{Body, ResponseHead, ResponseReader};
+use crate::upgrade::{Asks, Body, RequestHead, ResponseHead, ResponseReader};
 use crate::websocket::Opcode;
 
 /// How much of a refused upgrade's body is kept.
@@ -60,8 +60,9 @@ struct Refused {
 
 impl Watcher {
     /// For a session that begins with a request head.
-    pub(super) fn of_request(recording: Recording, websocket: bool, is_head: bool) -> Box<Self> {
-        let answer = Answer { reader: ResponseReader::new(is_head), websocket };
+    pub(super) fn of_request(recording: Recording, head: &RequestHead) -> Box<Self> {
+        let websocket = head.asks == Asks::WebSocket;
+        let answer = Answer { reader: ResponseReader::new(head.is_head), websocket };
         Self::in_phase(recording, Phase::Answer(Box::new(answer)))
     }
 
@@ -114,7 +115,7 @@ impl Watcher {
             Ok(None) => {}
             Ok(Some((head, used))) => {
                 let websocket = answer.websocket && head.status == 101;
-                self.answered(now, head, websocket);
+                self.answered(now, &head, websocket);
                 if used < bytes.len() {
                     self.chunk(Direction::ServerToClient, now, &bytes[used..]);
                 }
@@ -126,7 +127,7 @@ impl Watcher {
         }
     }
 
-    fn answered(&mut self, now: Instant, head: ResponseHead, websocket: bool) {
+    fn answered(&mut self, now: Instant, head: &ResponseHead, websocket: bool) {
         let recording = &self.recording;
         let raw = recording.head(&head.raw);
         recording.fact(now, Event::Response { head: raw, interim: head.interim.clone() });

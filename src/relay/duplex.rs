@@ -20,7 +20,7 @@ const UNREAD: Duration = Duration::from_millis(100);
 /// When the kernel's view of both legs is first recorded; then after twice the time, each time,
 /// up to [`SLOWEST_SAMPLE`]. No timer runs for it: it is due with the next byte.
 const FIRST_SAMPLE: Duration = Duration::from_secs(2);
-const SLOWEST_SAMPLE: Duration = Duration::from_secs(60);
+const SLOWEST_SAMPLE: Duration = Duration::from_mins(1);
 
 /// How the relay ended.
 #[derive(Debug)]
