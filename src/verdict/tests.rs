@@ -215,7 +215,7 @@ fn the_clients_close_alone_decides_little() {
 #[test]
 fn ends_of_tcp_are_named_by_phase_side_and_kind() {
     let reset = || EndingKind::Reset { undelivered: 0, missing: None };
-    let rows = [
+    let rows = vec![
         (greeted(opened(true)), Leg::Upstream, reset(), "reset_mid_session"),
         (opened(true), Leg::Upstream, reset(), "reset_before_hello"),
         (opened(false), Leg::Downstream, reset(), "client_reset_pre_hello"),

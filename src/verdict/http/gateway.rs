@@ -81,7 +81,7 @@ pub(in crate::verdict) const HTTP_401_UPGRADE: Rule = Rule {
             look("use the main path / for clients"),
             look("or send the bearer token or ticket of that path"),
         ],
-        &[When::Fact(|view| status(view, 401).map(|r| cite(Finding::certain(), r)))],
+        &[When::Fact(protected_path)],
     )
 };
 
@@ -190,3 +190,26 @@ pub(in crate::verdict) const GATEWAY_UNAVAILABLE: Rule = http(
         When::Says("gateway message handler unavailable"),
     ],
 );
+
+/// Paths that the gateway is known to protect by a bearer token or a ticket.
+const PROTECTED: [&str; 5] = [
+    "/api/channels",
+    "/__openclaw__/cap/",
+    "/desktop/observe",
+    "/node-desktop/attach",
+    "/node-portal/attach",
+];
+
+fn protected_path(view: &View<'_>) -> Option<Finding> {
+    let response = status(view, 401)?;
+    let request = view.request()?;
+    let known = PROTECTED.iter().any(|path| request.path().starts_with(path));
+    let finding = cite(Finding::certain_if(known), response);
+    Some(if known {
+        finding.cite("request.target", request.target.clone(), Some(request.at))
+    } else {
+        finding.because(
+            "the answer looks like the gateway's, but the path is none it is known to protect",
+        )
+    })
+}
