@@ -64,6 +64,8 @@ pub struct Proxy {
     drain: Duration,
     cut: CancellationToken,
     tracker: TaskTracker,
+    /// Tasks that are no connection: nobody waits for them to end by themselves.
+    chores: TaskTracker,
 }
 
 impl Proxy {
@@ -103,7 +105,8 @@ impl Proxy {
             (listener, Arc::new(listening))
         };
         let listeners = routes.into_iter().zip(listeners).map(listening).collect();
-        Ok(Self { listeners, bound, tools, writer, judge, drain: settings.drain, cut, tracker })
+        let (drain, chores) = (settings.drain, TaskTracker::new());
+        Ok(Self { listeners, bound, tools, writer, judge, drain, cut, tracker, chores })
     }
 
     /// The listeners, in the order of the routes.
@@ -116,7 +119,7 @@ impl Proxy {
         let all: Vec<_> = self.listeners.iter().map(|(_, l)| Arc::clone(l)).collect();
         let console = self.tools.console.clone();
         let cut = self.cut.clone();
-        self.tracker.spawn(async move {
+        self.chores.spawn(async move {
             while let Some(Some(())) = cut.run_until_cancelled(reload.recv()).await {
                 for listening in &all {
                     console.say(&listening.reload());
@@ -132,7 +135,7 @@ impl Proxy {
         stop: impl Future<Output = ()>,
         now: impl Future<Output = ()>,
     ) -> Result<(), ProxyError> {
-        let Self { listeners, tools, writer, judge, drain, cut, tracker, .. } = self;
+        let Self { listeners, tools, writer, judge, drain, cut, tracker, chores, .. } = self;
         let stopping = CancellationToken::new();
         let all: Vec<_> = listeners.iter().map(|(_, listening)| Arc::clone(listening)).collect();
         let accepting = TaskTracker::new();
@@ -158,6 +161,8 @@ impl Proxy {
             () = now => {}
         }
         cut.cancel();
+        chores.close();
+        chores.wait().await;
         // Past this a session's record stays open, and the next reader calls it interrupted.
         drop(tokio::time::timeout(LAST_WORDS, tracker.wait()).await);
         let closed = tokio::task::spawn_blocking(move || {
