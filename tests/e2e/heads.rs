@@ -77,8 +77,8 @@ fn large_heads_go_through() {
     passes_untouched(&rig, upgrade("/many", &many).as_bytes(), SWITCHING.as_bytes());
     let long = format!("X-Long: {}\r\n", "l".repeat(60 << 10));
     passes_untouched(&rig, upgrade("/long", &long).as_bytes(), SWITCHING.as_bytes());
-    let answer =
-        SWITCHING.replace("\r\n\r\n", &format!("\r\nX-Long: {}\r\n{many}\r\n", "r".repeat(32 << 10)));
+    let answer = SWITCHING
+        .replace("\r\n\r\n", &format!("\r\nX-Long: {}\r\n{many}\r\n", "r".repeat(32 << 10)));
     passes_untouched(&rig, upgrade("/answer", "").as_bytes(), answer.as_bytes());
     for target in ["/many", "/long", "/answer"] {
         let record = rig.record(target);

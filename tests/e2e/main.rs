@@ -9,11 +9,11 @@
 
 mod frame;
 mod rig;
-mod wire;
 #[expect(clippy::allow_attributes, reason = "whether the next line is needed differs by target")]
 #[allow(dead_code, reason = "shared with other targets; each uses its part")]
 #[path = "../support/support.rs"]
 mod support;
 mod tls;
+mod wire;
 
 mod heads;
