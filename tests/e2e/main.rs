@@ -16,4 +16,6 @@ mod support;
 mod tls;
 mod wire;
 
+mod edits;
 mod heads;
+mod keep_alive;
