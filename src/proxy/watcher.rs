@@ -176,6 +176,9 @@ impl Watcher {
 impl Watch for Watcher {
     fn chunk(&mut self, direction: Direction, now: Instant, bytes: &[u8]) {
         match (&mut self.phase, direction) {
+            (Phase::Answer(answer), Direction::ClientToServer) if !answer.websocket => {
+                self.observer.on_opaque(direction, self.recording.at(now), bytes);
+            }
             (Phase::Frames, _) | (Phase::Answer(_), Direction::ClientToServer) => {
                 self.frames(direction, now, bytes);
             }

@@ -19,8 +19,8 @@ pub enum Asks {
     /// The WebSocket protocol, or something that was meant to be: an `Upgrade` that names it, or
     /// any header of the opening handshake (RFC 6455 §4.1).
     WebSocket,
-    /// Some other protocol (`Upgrade`, CONNECT), or a target that cannot be represented: passed
-    /// on as bytes.
+    /// Some other protocol (`Upgrade`, CONNECT), a target that cannot be represented, or an
+    /// expectation that only the upstream may answer (RFC 9110 §10.1.1): passed on as bytes.
     Bytes,
     /// An ordinary exchange.
     Exchange,
@@ -83,7 +83,7 @@ impl RequestHead {
 }
 
 fn asks(request: &httparse::Request<'_, '_>) -> Asks {
-    let mut upgrade = false;
+    let (mut upgrade, mut expects) = (false, false);
     for header in &*request.headers {
         let name = header.name.as_bytes();
         if name.eq_ignore_ascii_case(b"upgrade") {
@@ -93,13 +93,14 @@ fn asks(request: &httparse::Request<'_, '_>) -> Asks {
                 return Asks::WebSocket;
             }
         }
+        expects |= name.eq_ignore_ascii_case(b"expect");
         if name.len() > 14 && name[..14].eq_ignore_ascii_case(b"sec-websocket-") {
             return Asks::WebSocket;
         }
     }
     let target = request.path.unwrap_or_default();
     let representable = target.parse::<http::Uri>().is_ok() && target.bytes().all(is_uri_byte);
-    if upgrade || request.method == Some("CONNECT") || !representable {
+    if upgrade || expects || request.method == Some("CONNECT") || !representable {
         Asks::Bytes
     } else {
         Asks::Exchange
@@ -155,6 +156,7 @@ mod tests {
         assert_eq!(asks_of("POST / HTTP/1.1\r\nsec-websocket-KEY: x\r\n\r\n"), Asks::WebSocket);
         assert_eq!(asks_of("GET / HTTP/1.1\r\nUpgrade: h2c\r\n\r\n"), Asks::Bytes);
         assert_eq!(asks_of("CONNECT a:1 HTTP/1.1\r\n\r\n"), Asks::Bytes);
+        assert_eq!(asks_of("PUT / HTTP/1.1\r\nExpect: 100-continue\r\n\r\n"), Asks::Bytes);
         assert_eq!(asks_of("GET /a\"b HTTP/1.1\r\n\r\n"), Asks::Bytes);
         assert_eq!(asks_of("GET /a#b HTTP/1.1\r\n\r\n"), Asks::Bytes);
         assert_eq!(asks_of("GET /healthz HTTP/1.0\r\n\r\n"), Asks::Exchange);
