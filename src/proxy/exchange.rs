@@ -15,14 +15,15 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use thiserror::Error;
 use tokio::io::AsyncWriteExt;
+use tokio_util::sync::CancellationToken;
 
-use self::body::{Closing, Download, Upload};
+use self::body::{Closing, CutShort, Download, Upload};
 use self::upstream::{Answered, Failed, Upstream};
 use super::connection::Connection;
 use super::recording::Recording;
 use crate::relay::Seen;
 use crate::session::{DialFailure, Ending, EndingKind, Event, Finish, Kind, Leg, OwnAnswer};
-use crate::socket::Stream;
+use crate::socket::{ErrorWatch, Stream};
 use crate::upgrade::{Gate, Passed, PassedHead};
 
 /// More headers than this are not framed, so they never come here.
@@ -46,11 +47,15 @@ pub(super) async fn serve(
     let passed = Passed::default();
     let (edits, ip, tls) = (listening.route.edits.clone(), connection.client_ip, stream.is_tls());
     let edit = Box::new(move |head: &[u8]| edits.apply(head, ip, tls));
+    // The library does not read while an answer is under way, so it would not see a reset.
+    let client_failed = stream.watch_error().ok();
     let gate = Gate::new(stream, pending, edit, Arc::clone(&passed));
+    let cut_short = CutShort::default();
     let shared = Shared {
         upstream: tokio::sync::Mutex::new(Upstream::new(Arc::clone(&listening))),
         passed,
         connection: Mutex::new(connection),
+        cut_short: cut_short.clone(),
     };
     let service = service_fn(|request| exchange(&shared, request));
     let served = http1::Builder::new()
@@ -62,7 +67,7 @@ pub(super) async fn serve(
         .without_shutdown();
     let parts = tokio::select! {
         parts = served => parts,
-        () = listening.cut.cancelled() => return None,
+        () = until_cut_short(&listening.cut, client_failed, &cut_short) => return None,
     };
     shared.record_unserved();
     // An error here is an exchange that broke off: its own record says why.
@@ -77,11 +82,32 @@ pub(super) async fn serve(
     None
 }
 
+/// Until the client resets, or the proxy is told to stop. The reason is set before whatever waits
+/// beside this is dropped.
+async fn until_cut_short(
+    cut: &CancellationToken,
+    client_failed: Option<ErrorWatch>,
+    cut_short: &CutShort,
+) {
+    let failed = async {
+        match client_failed {
+            Some(watch) => watch.await,
+            None => std::future::pending().await,
+        }
+    };
+    let kind = tokio::select! {
+        () = cut.cancelled() => Seen::Cut.kind("wstap was told to stop"),
+        failure = failed => Seen::of(&failure, 0).kind(""),
+    };
+    cut_short.by(kind);
+}
+
 /// What the exchanges of one connection share. They come one after the other.
 struct Shared<'a> {
     upstream: tokio::sync::Mutex<Upstream>,
     passed: Passed,
     connection: Mutex<&'a mut Connection>,
+    cut_short: CutShort,
 }
 
 impl Shared<'_> {
@@ -114,12 +140,16 @@ async fn exchange(shared: &Shared<'_>, request: Request<Incoming>) -> Result<Ans
     let recording = shared.begin(passed);
     let (parts, body) = request.into_parts();
     let upload = Upload::new(body);
-    let uploaded = upload.counter();
+    let mut closing = Closing::new(recording, upload.counter(), shared.cut_short.clone());
     let mut upstream = shared.upstream.lock().await;
-    match upstream.send(Request::from_parts(parts, upload), &recording).await {
-        Ok(answered) => Ok(pass_on(recording, answered, uploaded)),
-        Err(Failed::Dial(failure)) => Ok(own_answer(recording, &failure, upstream.name())),
+    let sent = upstream.send(Request::from_parts(parts, upload), closing.recording()).await;
+    match sent {
+        Ok(answered) => Ok(pass_on(closing, answered)),
+        Err(Failed::Dial(failure)) => {
+            Ok(own_answer(closing.take_over(), &failure, upstream.name()))
+        }
         Err(Failed::Exchange(error)) => {
+            let recording = closing.take_over();
             let now = Instant::now();
             let kind = Seen::of(&Stream::read_failure(&error), 0).kind("");
             let ending = Ending { leg: Leg::Upstream, at: recording.at(now), kind };
@@ -131,8 +161,9 @@ async fn exchange(shared: &Shared<'_>, request: Request<Incoming>) -> Result<Ans
     }
 }
 
-fn pass_on(recording: Recording, answered: Answered, uploaded: body::Count) -> Answer {
+fn pass_on(closing: Closing, answered: Answered) -> Answer {
     let Answered { response, head } = answered;
+    let recording = closing.recording();
     let now = Instant::now();
     let interim = head.as_ref().map(|head| head.interim.clone()).unwrap_or_default();
     let verbatim = head.is_some();
@@ -141,7 +172,6 @@ fn pass_on(recording: Recording, answered: Answered, uploaded: body::Count) -> A
     head.verbatim = verbatim;
     recording.fact(now, Event::Response { head, interim });
     let (parts, body) = response.into_parts();
-    let closing = Closing::new(recording, uploaded);
     Response::from_parts(parts, Either::Left(Download::new(body, closing)))
 }
 
@@ -158,7 +188,7 @@ fn rebuilt(response: &Response<Incoming>) -> Vec<u8> {
     raw
 }
 
-fn own_answer(recording: Recording, failure: &DialFailure, upstream: &str) -> Answer {
+fn own_answer(recording: &Recording, failure: &DialFailure, upstream: &str) -> Answer {
     let status = if failure.timed_out { 504 } else { 502 };
     let now = Instant::now();
     let own = OwnAnswer { status, leg: Leg::Upstream, why: failure.detail.clone() };

@@ -137,7 +137,7 @@ impl Recording {
     }
 
     /// Closes the record: last looks at both sockets, then the end.
-    pub(super) fn finish(self, legs: &[(Leg, &Stream)], finish: Finish) {
+    pub(super) fn finish(&self, legs: &[(Leg, &Stream)], finish: Finish) {
         let now = Instant::now();
         for (leg, stream) in legs {
             self.sample(now, *leg, stream);

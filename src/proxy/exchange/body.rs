@@ -1,8 +1,8 @@
 //! Bodies on their way through, counted; the end of a download is the end of its record.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
@@ -10,7 +10,7 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use crate::proxy::recording::Recording;
-use crate::session::{Direction, Event, Finish, Traffic};
+use crate::session::{Direction, Ending, EndingKind, Event, Finish, Leg, Traffic};
 
 /// Bytes of a body so far.
 #[derive(Clone, Debug, Default)]
@@ -75,22 +75,52 @@ pub(super) struct Download {
     closing: Closing,
 }
 
-/// Closes a record when the download ends or is dropped.
+/// What ended all exchanges of a connection from outside.
+#[derive(Clone, Debug, Default)]
+pub(super) struct CutShort(Arc<OnceLock<EndingKind>>);
+
+impl CutShort {
+    pub(super) fn by(&self, kind: EndingKind) {
+        self.0.get_or_init(|| kind);
+    }
+}
+
+/// Closes a record when the download ends, or when the exchange is dropped before that.
 #[derive(Debug)]
 pub(super) struct Closing {
-    recording: Option<Recording>,
+    recording: Recording,
     uploaded: Count,
     downloaded: u64,
     last: Option<Instant>,
+    cut_short: CutShort,
+    closed: bool,
 }
 
 impl Closing {
-    pub(super) const fn new(recording: Recording, uploaded: Count) -> Self {
-        Self { recording: Some(recording), uploaded, downloaded: 0, last: None }
+    pub(super) const fn new(recording: Recording, uploaded: Count, cut_short: CutShort) -> Self {
+        Self { recording, uploaded, downloaded: 0, last: None, cut_short, closed: false }
+    }
+
+    pub(super) const fn recording(&self) -> &Recording {
+        &self.recording
+    }
+
+    /// Whoever takes the record over closes it.
+    pub(super) const fn take_over(&mut self) -> &Recording {
+        self.closed = true;
+        &self.recording
     }
 
     fn close(&mut self, complete: bool, error: Option<String>) {
-        let Some(recording) = self.recording.take() else { return };
+        if std::mem::replace(&mut self.closed, true) {
+            return;
+        }
+        let now = Instant::now();
+        let recording = &self.recording;
+        if let Some(kind) = self.cut_short.0.get().filter(|_| !complete) {
+            let ending = Ending { leg: Leg::Downstream, at: recording.at(now), kind: kind.clone() };
+            recording.fact(now, Event::Ending(ending));
+        }
         let uploaded = self.uploaded.get();
         for (direction, bytes) in
             [(Direction::ClientToServer, uploaded), (Direction::ServerToClient, self.downloaded)]
@@ -98,7 +128,7 @@ impl Closing {
             let last_byte = self.last.filter(|_| direction == Direction::ServerToClient);
             let last_byte = last_byte.map(|at| recording.at(at));
             let traffic = Box::new(Traffic { bytes, last_byte, ..Traffic::default() });
-            recording.fact(Instant::now(), Event::Traffic { direction, traffic });
+            recording.fact(now, Event::Traffic { direction, traffic });
         }
         let finish = Finish {
             complete: Some(complete),
@@ -108,6 +138,12 @@ impl Closing {
             reused: false,
         };
         recording.finish(&[], finish);
+    }
+}
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.close(false, Some("the exchange was dropped before its end".to_owned()));
     }
 }
 
@@ -151,7 +187,7 @@ impl Body for Download {
 impl Drop for Download {
     fn drop(&mut self) {
         let complete = self.body.is_end_stream();
-        let error = (!complete).then(|| "the client left before the end of the body".to_owned());
+        let error = (!complete).then(|| "broken off before the end of the body".to_owned());
         self.closing.close(complete, error);
     }
 }
