@@ -8,6 +8,8 @@
 )]
 
 mod frame;
+mod memory;
+mod noise;
 mod rig;
 #[expect(clippy::allow_attributes, reason = "whether the next line is needed differs by target")]
 #[allow(dead_code, reason = "shared with other targets; each uses its part")]
@@ -18,4 +20,5 @@ mod wire;
 
 mod edits;
 mod heads;
+mod http;
 mod keep_alive;
