@@ -1,7 +1,7 @@
 //! One leg as the relay sees it: bytes in, bytes out, and its end.
 
 use std::{
-    io,
+    io::{self, Read},
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
@@ -31,6 +31,38 @@ pub enum Stream {
 pub struct Tls {
     inner: TlsStream<Counted>,
     close_notify: bool,
+    /// What came after bytes that were still to be read.
+    failed: Option<io::Error>,
+}
+
+impl Tls {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        if self.failed.is_none() {
+            match ready!(Pin::new(&mut self.inner).poll_read(cx, buf)) {
+                Ok(()) => {
+                    self.close_notify |= buf.filled().len() == before && buf.remaining() > 0;
+                    return Poll::Ready(Ok(()));
+                }
+                Err(error) => self.failed = Some(error),
+            }
+        }
+        // An alert that came in one read with data fails that read; the data came before it.
+        let space = buf.initialize_unfilled();
+        let read = match &mut self.inner {
+            TlsStream::Client(client) => client.get_mut().1.reader().read(space),
+            TlsStream::Server(server) => server.get_mut().1.reader().read(space),
+        };
+        match (read, self.failed.take()) {
+            (Ok(count), failed) if count > 0 => {
+                self.failed = failed;
+                buf.advance(count);
+                Poll::Ready(Ok(()))
+            }
+            (_, Some(error)) => Poll::Ready(Err(error)),
+            (read, None) => Poll::Ready(read.map(drop)),
+        }
+    }
 }
 
 /// How the direction towards a leg ends.
@@ -44,7 +76,7 @@ pub enum Finish {
 
 impl Stream {
     pub fn from_tls(inner: impl Into<TlsStream<Counted>>) -> Self {
-        Self::Tls(Box::new(Tls { inner: inner.into(), close_notify: false }))
+        Self::Tls(Box::new(Tls { inner: inner.into(), close_notify: false, failed: None }))
     }
 
     /// Ends the direction towards this leg, after everything that was written. Reading goes on.
@@ -167,12 +199,7 @@ impl AsyncRead for Stream {
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(raw) => Pin::new(raw).poll_read(cx, buf),
-            Self::Tls(tls) => {
-                let before = buf.filled().len();
-                ready!(Pin::new(&mut tls.inner).poll_read(cx, buf))?;
-                tls.close_notify |= buf.filled().len() == before && buf.remaining() > 0;
-                Poll::Ready(Ok(()))
-            }
+            Self::Tls(tls) => tls.poll_read(cx, buf),
         }
     }
 }
