@@ -20,6 +20,8 @@ const ROUNDS: usize = 16;
 pub(super) struct Half {
     pub(super) direction: Direction,
     held: Option<Held>,
+    /// TLS of the sink took bytes that its socket refuses.
+    flushing: bool,
     read_size: usize,
     /// When bytes last came.
     pub(super) moved: Option<Instant>,
@@ -54,6 +56,7 @@ impl Half {
         Self {
             direction,
             held: None,
+            flushing: false,
             read_size: SMALLEST,
             moved: None,
             source_ended: None,
@@ -74,7 +77,7 @@ impl Half {
 
     /// Bytes wait, so the source is not being read.
     pub(super) const fn is_stalled(&self) -> bool {
-        self.held.is_some()
+        self.held.is_some() || self.flushing
     }
 
     pub(super) fn held_bytes(&self) -> u64 {
@@ -203,11 +206,13 @@ impl Half {
                 self.held = None;
             }
         }
-        // TLS may still hold ciphertext of what it took.
-        if to.is_tls()
-            && let Err(error) = ready!(Pin::new(&mut *to).poll_flush(cx))
-        {
-            self.sink_failed = Some(Stream::read_failure(&error));
+        if to.is_tls() {
+            // TLS may still hold ciphertext of what it took.
+            let flushed = Pin::new(&mut *to).poll_flush(cx);
+            self.flushing = flushed.is_pending();
+            if let Err(error) = ready!(flushed) {
+                self.sink_failed = Some(Stream::read_failure(&error));
+            }
         }
         Poll::Ready(())
     }
