@@ -19,6 +19,7 @@ mod tls;
 mod wire;
 
 mod edits;
+mod ends;
 mod heads;
 mod http;
 mod keep_alive;

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use ring::digest;
 use socket2::SockRef;
 
+use crate::support::wait_for;
+
 /// How long anything that has to come may take on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -61,6 +63,11 @@ impl Conn {
 
     pub(crate) fn unix(path: &Path) -> Self {
         Self::new(Socket::Unix(UnixStream::connect(path).unwrap()))
+    }
+
+    /// A connection that leads nowhere.
+    pub(crate) fn nowhere() -> Self {
+        Self::new(Socket::Unix(UnixStream::pair().unwrap().0))
     }
 
     /// Speaks TLS from here on; the handshake is done when this returns.
@@ -245,6 +252,43 @@ impl Conn {
         .expect("a FIN can be sent");
     }
 
+    /// Waits until the peer's kernel has acknowledged everything.
+    pub(crate) fn until_acknowledged(&self) {
+        let Socket::Tcp(tcp) = &self.socket else { return };
+        wait_for("an acknowledgement", PATIENCE, || (unsent(tcp) == 0).then_some(()));
+    }
+
+    /// Sends this again and again until nothing more is taken, neither here nor on the way.
+    pub(crate) fn until_full(&mut self, bytes: &[u8]) {
+        self.socket.set_write_timeout(Duration::from_millis(400));
+        loop {
+            match self.try_send(bytes) {
+                Ok(()) => {}
+                Err(error) if is_time_out(&error) => break,
+                Err(error) => panic!("{error}"),
+            }
+        }
+        self.socket.set_write_timeout(PATIENCE);
+    }
+
+    /// Waits for a reset without reading.
+    pub(crate) fn until_reset(&self) {
+        let Socket::Tcp(tcp) = &self.socket else { panic!("a Unix socket cannot be reset") };
+        let error = wait_for("a reset", PATIENCE, || tcp.take_error().unwrap());
+        let reset = [io::ErrorKind::ConnectionReset, io::ErrorKind::BrokenPipe];
+        assert!(reset.contains(&error.kind()), "{error}");
+    }
+
+    /// Sends until the connection is broken.
+    pub(crate) fn send_until_broken(&mut self) {
+        wait_for("a broken connection", PATIENCE, || self.try_send(b"more").err());
+    }
+
+    /// Closes the socket as the kernel does it for a process that ends.
+    pub(crate) fn close(self) {
+        drop(self);
+    }
+
     /// RST at once: what is unsent is lost.
     pub(crate) fn reset(self) {
         match &self.socket {
@@ -272,6 +316,14 @@ impl Socket {
         match self {
             Self::Tcp(tcp) => tcp.set_read_timeout(Some(time)),
             Self::Unix(unix) => unix.set_read_timeout(Some(time)),
+        }
+        .unwrap();
+    }
+
+    fn set_write_timeout(&self, time: Duration) {
+        match self {
+            Self::Tcp(tcp) => tcp.set_write_timeout(Some(time)),
+            Self::Unix(unix) => unix.set_write_timeout(Some(time)),
         }
         .unwrap();
     }
@@ -312,6 +364,19 @@ fn read_tls(
         tls.read_tls(socket)?;
         tls.process_new_packets().map_err(io::Error::other)?;
     }
+}
+
+/// Bytes that the peer's kernel has not acknowledged, as `/proc/net/tcp` says.
+fn unsent(tcp: &TcpStream) -> u64 {
+    let (local, peer) = (tcp.local_addr().unwrap().port(), tcp.peer_addr().unwrap().port());
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let port = |field: &str| field.split(':').nth(1).map(|hex| u16::from_str_radix(hex, 16));
+    let ours = table.lines().skip(1).find_map(|line| {
+        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+        let is = port(fields[1]) == Some(Ok(local)) && port(fields[2]) == Some(Ok(peer));
+        is.then(|| u64::from_str_radix(fields[4].split(':').next().unwrap(), 16).unwrap())
+    });
+    ours.expect("the socket is in the kernel's table")
 }
 
 fn is_time_out(error: &io::Error) -> bool {
