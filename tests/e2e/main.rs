@@ -18,6 +18,7 @@ mod support;
 mod tls;
 mod wire;
 
+mod bytes;
 mod edits;
 mod ends;
 mod heads;
