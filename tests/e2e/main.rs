@@ -19,6 +19,7 @@ mod tls;
 mod wire;
 
 mod bytes;
+mod dial;
 mod edits;
 mod ends;
 mod heads;

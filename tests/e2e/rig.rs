@@ -148,6 +148,18 @@ impl Rig {
         Self { tap, gateway, shape, folder, pairing: Mutex::default() }
     }
 
+    /// Dials this URL; whoever listens there is not part of the rig.
+    pub(crate) fn towards(url: &str, options: &[&str]) -> Self {
+        Self::before(Gateway::tcp(), url, options)
+    }
+
+    /// Dials this URL, which leads to `gateway` one way or another.
+    pub(crate) fn before(gateway: Gateway, url: &str, options: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let tap = Wstap::start_with(url, options);
+        Self { tap, gateway, shape: Shape::Tcp, folder, pairing: Mutex::default() }
+    }
+
     pub(crate) fn folder(&self) -> &std::path::Path {
         self.folder.path()
     }

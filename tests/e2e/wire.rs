@@ -72,12 +72,18 @@ impl Conn {
 
     /// Speaks TLS from here on; the handshake is done when this returns.
     pub(crate) fn with_tls(mut self, tls: impl Into<rustls::Connection>) -> Self {
+        self.try_tls(tls).expect("a TLS handshake");
+        self
+    }
+
+    /// The same, where the handshake may fail.
+    pub(crate) fn try_tls(&mut self, tls: impl Into<rustls::Connection>) -> io::Result<()> {
         let mut tls: rustls::Connection = tls.into();
         while tls.is_handshaking() {
-            tls.complete_io(&mut self.socket).expect("a TLS handshake");
+            tls.complete_io(&mut self.socket)?;
         }
         self.tls = Some(Box::new(tls));
-        self
+        Ok(())
     }
 
     /// A second handle of the same plain socket, for a thread of its own.

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use super::child::{OwnedChild, Run};
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_wstap");
 const START: Duration = Duration::from_secs(30);
 const ANSWER: Duration = Duration::from_mins(1);
 
@@ -31,7 +32,30 @@ impl Wstap {
     /// The same with more arguments of `wstap proxy`.
     pub(crate) fn start_with(upstream: &str, more: &[impl AsRef<OsStr>]) -> Self {
         let folder = tempfile::tempdir().expect("a scratch folder");
-        let mut command = wstap(folder.path());
+        let command = wstap(folder.path());
+        Self::start_as(command, folder, upstream, more)
+    }
+
+    /// The same with room for only so many descriptors.
+    pub(crate) fn start_with_descriptors(upstream: &str, limit: u32) -> Self {
+        let folder = tempfile::tempdir().expect("a scratch folder");
+        let mut command = clean(Command::new("sh"), folder.path());
+        command.args(["-c", r#"ulimit -n "$0" && exec "$@""#, &limit.to_string(), PROGRAM]);
+        Self::start_as(command, folder, upstream, &[] as &[&str])
+    }
+
+    /// Runs `wstap ARGS`, which must end by itself.
+    pub(crate) fn run(args: &[impl AsRef<OsStr>]) -> Run {
+        let folder = tempfile::tempdir().expect("a scratch folder");
+        Run::of(wstap(folder.path()).args(args), ANSWER)
+    }
+
+    fn start_as(
+        mut command: Command,
+        folder: TempDir,
+        upstream: &str,
+        more: &[impl AsRef<OsStr>],
+    ) -> Self {
         command.args(["proxy", "--listen", "127.0.0.1:0", "--upstream", upstream, "--store"]);
         command.arg(store_in(folder.path())).args(more);
         let child = OwnedChild::spawn(&mut command);
@@ -64,9 +88,12 @@ impl Drop for Wstap {
     }
 }
 
-/// The program, untouched by settings of whoever runs the tests.
 fn wstap(home: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_wstap"));
+    clean(Command::new(PROGRAM), home)
+}
+
+/// Untouched by settings of whoever runs the tests.
+fn clean(mut command: Command, home: &Path) -> Command {
     command.env_clear().env("HOME", home).env("PATH", "/usr/bin:/bin").env("NO_COLOR", "1");
     command
 }
@@ -75,7 +102,7 @@ fn store_in(folder: &Path) -> PathBuf {
     folder.join("store.sqlite")
 }
 
-fn address_in(line: &str) -> Option<SocketAddr> {
+pub(crate) fn address_in(line: &str) -> Option<SocketAddr> {
     let start = line.find("127.0.0.1:")?;
     let end = line[start..]
         .find(|letter: char| !matches!(letter, '0'..='9' | '.' | ':'))
