@@ -40,6 +40,12 @@ impl Redactor {
         self.key.fingerprint(secret.as_bytes())
     }
 
+    /// The same for a secret of a session, which is looked for in its later texts.
+    pub fn secret(&self, secret: &str, secrets: &mut Secrets) -> String {
+        secrets.learn(secret, true);
+        self.fingerprint(secret)
+    }
+
     /// A request or response head as it was on the wire, less its secrets.
     pub fn head(&self, raw: &[u8], secrets: &mut Secrets) -> Head {
         let mut found = Found::new(&self.key, secrets);

@@ -183,6 +183,11 @@ impl Recording {
         self.tools.redactor.message(raw, keep, &mut self.secrets())
     }
 
+    /// Remembers a secret of the session, so that its later texts are searched for it.
+    pub(super) fn secret(&self, secret: &str) -> String {
+        self.tools.redactor.secret(secret, &mut self.secrets())
+    }
+
     fn change(&self, change: Changed) -> Change {
         let Changed { what, header, value, option } = change;
         let redact =

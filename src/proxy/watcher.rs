@@ -291,6 +291,6 @@ impl Output for Sink<'_> {
     }
 
     fn fingerprint(&self, secret: &str) -> String {
-        self.recording.tools.redactor.fingerprint(secret)
+        self.recording.secret(secret)
     }
 }
