@@ -18,10 +18,14 @@ mod support;
 mod tls;
 mod wire;
 
+mod backpressure;
 mod bytes;
 mod dial;
+mod drain;
 mod edits;
 mod ends;
 mod heads;
 mod http;
 mod keep_alive;
+mod redaction;
+mod robust;
