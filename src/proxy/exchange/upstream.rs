@@ -5,7 +5,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
@@ -19,6 +19,9 @@ use crate::proxy::recording::Recording;
 use crate::session::{Dial, DialFailure, Event, Leg, TlsFacts};
 use crate::socket::Stream;
 use crate::upgrade::{ResponseHead, ResponseReader};
+
+/// How long a connection may outlive the cut. Without an exchange it ends by itself.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Where ordinary requests go.
 pub(super) struct Upstream {
@@ -106,11 +109,14 @@ impl Upstream {
             .map_err(|error| Failed::Exchange(io_error(&error)))?;
         let cut = self.listening.cut.clone();
         self.listening.tracker.spawn(async move {
+            let mut connection = std::pin::pin!(connection);
             // Its errors reach the exchange that they break.
             tokio::select! {
-                _ = connection => {}
+                _ = &mut connection => return,
                 () = cut.cancelled() => {}
             }
+            // The exchange is dropped first, so that it records the cut and not a failure here.
+            drop(tokio::time::timeout(FAREWELL, connection).await);
         });
         Ok(Open { sender, heads, dial, tls })
     }
