@@ -29,11 +29,19 @@ pub(super) struct Half {
     source_ended: Option<Finish>,
     /// The end was passed on.
     finished: bool,
-    /// Writing failed. What the sink had sent before is still read by the other direction.
-    sink_failed: Option<Failure>,
-    sink_gone: bool,
+    sink: Sink,
     /// The other direction could not write to this one's source: its end is no FIN.
     source_broken: Option<Failure>,
+}
+
+/// Whether a direction can be written.
+#[derive(Debug)]
+enum Sink {
+    Open,
+    /// Writing failed. What the sink had sent before is still read by the other direction.
+    Failed(Failure),
+    /// The other direction knows of the failure.
+    Gone,
 }
 
 /// Why a direction cannot go on.
@@ -61,8 +69,7 @@ impl Half {
             moved: None,
             source_ended: None,
             finished: false,
-            sink_failed: None,
-            sink_gone: false,
+            sink: Sink::Open,
             source_broken: None,
         }
     }
@@ -87,13 +94,13 @@ impl Half {
     /// Takes over that writing to this direction's source failed: what it sent before is read,
     /// and then it is dead. True when there was such a failure.
     pub(super) fn learn_of(&mut self, other: &mut Self) -> bool {
-        let failure = other.sink_failed.take_if(|_| self.source_broken.is_none());
-        let learnt = failure.is_some();
-        if learnt {
-            other.sink_gone = true;
-            self.source_broken = failure;
+        if self.source_broken.is_some() || !matches!(other.sink, Sink::Failed(_)) {
+            return false;
         }
-        learnt
+        if let Sink::Failed(failure) = std::mem::replace(&mut other.sink, Sink::Gone) {
+            self.source_broken = Some(failure);
+        }
+        true
     }
 
     /// The source that failed as a sink, once nothing more is read from it.
@@ -190,7 +197,7 @@ impl Half {
     }
 
     const fn sink_is_lost(&self) -> bool {
-        self.sink_failed.is_some() || self.sink_gone
+        matches!(self.sink, Sink::Failed(_) | Sink::Gone)
     }
 
     fn write_held(&mut self, cx: &mut Context<'_>, to: &mut Stream) -> Poll<()> {
@@ -198,7 +205,7 @@ impl Half {
             match ready!(Pin::new(&mut *to).poll_write(cx, held.rest())) {
                 Ok(count) => held.written(count),
                 Err(error) => {
-                    self.sink_failed = Some(Stream::read_failure(&error));
+                    self.sink = Sink::Failed(Stream::read_failure(&error));
                     return Poll::Ready(());
                 }
             }
@@ -211,7 +218,7 @@ impl Half {
             let flushed = Pin::new(&mut *to).poll_flush(cx);
             self.flushing = flushed.is_pending();
             if let Err(error) = ready!(flushed) {
-                self.sink_failed = Some(Stream::read_failure(&error));
+                self.sink = Sink::Failed(Stream::read_failure(&error));
             }
         }
         Poll::Ready(())
@@ -226,7 +233,7 @@ impl Half {
         // A sink that is gone already cannot be finished; its own end says so.
         match ready!(to.poll_finish(cx, how)) {
             Ok(()) => {}
-            Err(error) => self.sink_failed = Some(Stream::read_failure(&error)),
+            Err(error) => self.sink = Sink::Failed(Stream::read_failure(&error)),
         }
         self.finished = true;
         Poll::Ready(Ok(()))
@@ -248,7 +255,7 @@ impl Half {
         match Pin::new(&mut *to).poll_write(cx, bytes) {
             Poll::Ready(Ok(count)) => count,
             Poll::Ready(Err(error)) => {
-                self.sink_failed = Some(Stream::read_failure(&error));
+                self.sink = Sink::Failed(Stream::read_failure(&error));
                 0
             }
             Poll::Pending => 0,
