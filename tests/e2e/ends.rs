@@ -50,11 +50,11 @@ impl Ends {
             Leg::Upstream => frame::from_gateway(TEXT, payload),
         }
     }
+}
 
-    /// How an orderly end of this leg is recorded.
-    fn orderly(&self, tls: bool) -> EndingKind {
-        if tls { EndingKind::Tls { end: TlsEnd::CloseNotify } } else { EndingKind::Fin }
-    }
+/// How an orderly end is recorded.
+const fn orderly(tls: bool) -> EndingKind {
+    if tls { EndingKind::Tls { end: TlsEnd::CloseNotify } } else { EndingKind::Fin }
 }
 
 /// Plays one ending over every shape and from either leg; gives what was recorded to `check`.
@@ -118,8 +118,8 @@ fn a_fin_after_a_whole_frame_is_a_fin() {
     };
     for_each("fin", &SHAPES, play, |ends, record| {
         let (ours, theirs) = (ends.acting_is_tls(), ends.other_is_tls());
-        assert_eq!(endings_of(record, ends.leg), [&ends.orderly(ours)]);
-        assert_eq!(endings_of(record, ends.leg.other()), [&ends.orderly(theirs)]);
+        assert_eq!(endings_of(record, ends.leg), [&orderly(ours)]);
+        assert_eq!(endings_of(record, ends.leg.other()), [&orderly(theirs)]);
         assert_no_code(record);
     });
 }
@@ -252,6 +252,24 @@ fn a_half_closed_side_that_is_killed_ends_the_other_one() {
 }
 
 #[test]
+fn a_reset_while_the_last_bytes_wait_for_it_is_passed_on() {
+    let play = |ends: &mut Ends| {
+        ends.acting.fin();
+        assert_eq!(ends.other.end(), End::Fin);
+        let flood = Noise::new(6).bytes(256 << 10);
+        ends.other.until_full(&flood);
+        ends.other.cut();
+        ends.take_acting().reset();
+        ends.other.until_reset();
+    };
+    for_each("fins-then-reset", &TCP_SHAPES, play, |ends, record| {
+        let names: Vec<_> = endings_of(record, ends.leg).iter().map(|kind| kind.name()).collect();
+        assert_eq!(names.last(), Some(&"reset"), "{names:?}");
+        assert_no_code(record);
+    });
+}
+
+#[test]
 fn bytes_towards_a_side_that_is_gone_meet_a_reset() {
     let play = |ends: &mut Ends| {
         // A full close: the kernel answers whatever comes now with a reset.
@@ -334,26 +352,49 @@ fn a_tls_alert_is_recorded_by_its_name_and_ends_the_other_side() {
 }
 
 #[test]
+fn tls_that_is_broken_is_recorded_and_truncates_the_other_side() {
+    let play = |ends: &mut Ends| {
+        let message = ends.message("before");
+        ends.acting.send(&message);
+        ends.acting.send_raw(b"this is no TLS record at all");
+        assert_eq!(ends.other.rest(), (message, End::Truncated), "{:?}", ends.leg);
+        ends.other.fin();
+    };
+    for_each("broken", &[Shape::BothTls], play, |ends, record| {
+        let kinds = endings_of(record, ends.leg);
+        let broken = |kind: &EndingKind| matches!(kind, EndingKind::Tls { end: TlsEnd::Broken(_) });
+        assert!(broken(kinds[0]), "{kinds:?}");
+        assert_no_code(record);
+    });
+}
+
+#[test]
+fn a_full_close_of_a_unix_socket_with_unread_bytes_is_a_reset() {
+    // unix(7): the peer of a socket that is closed with unread bytes gets ECONNRESET.
+    let rig = Rig::of(Shape::Unix, &[]);
+    let (client, mut gateway) = rig.session("/unread");
+    let message = frame::from_gateway(TEXT, "unread");
+    gateway.send(&message);
+    client.until_readable();
+    client.close();
+    let (_, end) = gateway.rest();
+    assert!(matches!(end, End::Reset | End::Fin), "{end:?}");
+    let record = rig.record("/unread");
+    assert_eq!(record.endings[0].leg, Leg::Downstream);
+    assert_eq!(record.endings[0].kind.name(), "reset");
+    assert_no_code(&record);
+}
+
+#[test]
 fn close_frames_are_recorded_as_they_were_on_the_wire() {
     let rig = Rig::new();
-    let cases: [(&str, Vec<u8>, Option<u16>, &str, u16); 5] = [
+    let said = "never on the wire, they say";
+    let cases = [
         ("code", close_payload(1000, ""), Some(1000), "", 1000),
-        (
-            "reason",
-            close_payload(4001, "gateway auth changed"),
-            Some(4001),
-            "gateway auth changed",
-            4001,
-        ),
+        ("reason", close_payload(4001, "auth changed"), Some(4001), "auth changed", 4001),
         ("empty", vec![], None, "", 1005),
         ("one-byte", vec![0x03], None, "", 1005),
-        (
-            "private",
-            close_payload(1006, "never on the wire, they say"),
-            Some(1006),
-            "never on the wire, they say",
-            1006,
-        ),
+        ("forbidden", close_payload(1006, said), Some(1006), said, 1006),
     ];
     for (name, payload, code, reason, reported) in cases {
         for from_gateway in [false, true] {

@@ -3,7 +3,7 @@
 use wstap::session::Kind;
 
 use crate::frame::{self, TEXT};
-use crate::rig::{KEY, Rig, SWITCHING, upgrade};
+use crate::rig::{KEY, Rig, SWITCHING, headers, upgrade};
 use crate::wire::End;
 
 /// Sends a request head and expects it unchanged; the same for the answer.
@@ -73,7 +73,7 @@ fn odd_targets_go_through() {
 #[test]
 fn large_heads_go_through() {
     let rig = Rig::new();
-    let many: String = (0..1000).map(|n| format!("X-{n}: {n}\r\n")).collect();
+    let many = headers(1000);
     passes_untouched(&rig, upgrade("/many", &many).as_bytes(), SWITCHING.as_bytes());
     let long = format!("X-Long: {}\r\n", "l".repeat(60 << 10));
     passes_untouched(&rig, upgrade("/long", &long).as_bytes(), SWITCHING.as_bytes());

@@ -160,10 +160,6 @@ impl Rig {
         Self { tap, gateway, shape: Shape::Tcp, folder, pairing: Mutex::default() }
     }
 
-    pub(crate) fn folder(&self) -> &std::path::Path {
-        self.folder.path()
-    }
-
     /// A client.
     pub(crate) fn connect(&self) -> Conn {
         match self.shape {
@@ -220,10 +216,9 @@ impl Rig {
     /// As many ended sessions as there have to be, oldest first.
     pub(crate) fn records(&self, count: usize) -> Vec<Record> {
         let reader = Reader::open(&self.tap.store()).unwrap();
-        let mut ended = Filter::default();
-        ended.state = Some(State::Ended);
         let found = wait_for("the records", PATIENCE, || {
-            let found = reader.list(&ended).unwrap();
+            let mut found = reader.list(&Filter::default()).unwrap();
+            found.retain(|listed| listed.state == State::Ended);
             (found.len() >= count).then_some(found)
         });
         assert_eq!(found.len(), count, "{found:#?}");
@@ -251,4 +246,12 @@ pub(crate) fn upgrade(target: &str, more: &str) -> String {
     )
     .unwrap();
     head
+}
+
+/// So many header lines.
+pub(crate) fn headers(count: usize) -> String {
+    (0..count).fold(String::new(), |mut lines, n| {
+        write!(lines, "X-{n}: {n}\r\n").unwrap();
+        lines
+    })
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use wstap::session::Kind;
 
 use crate::noise::Noise;
-use crate::rig::{Gateway, Rig, SWITCHING, upgrade};
+use crate::rig::{Gateway, Rig, SWITCHING, headers, upgrade};
 use crate::support::tap::Wstap;
 use crate::support::wait_for;
 use crate::wire::{Conn, End, PATIENCE};
@@ -60,10 +60,10 @@ fn a_client_without_a_byte_waits_as_long_as_it_likes() {
 #[test]
 fn endless_heads_go_on_as_bytes_and_the_upstream_answers() {
     let rig = Rig::new();
-    let many: String = (0..10_000).map(|n| format!("X-{n}: {n}\r\n")).collect();
+    let many = headers(10_000);
     let long = format!("X: {}\r\n", "x".repeat(1 << 20));
-    for headers in [many, long] {
-        let request = format!("GET / HTTP/1.1\r\n{headers}\r\n");
+    for lines in [many, long] {
+        let request = format!("GET / HTTP/1.1\r\n{lines}\r\n");
         let mut client = rig.connect();
         let mut gateway = thread::scope(|scope| {
             let mut writer = client.twin();

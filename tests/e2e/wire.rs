@@ -1,6 +1,7 @@
 //! One blocking connection, plain or TLS, that tells exactly which bytes and which end came.
 
 use std::io::{self, Read, Write};
+use std::mem::MaybeUninit;
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -100,10 +101,6 @@ impl Conn {
             Socket::Tcp(tcp) => tcp.local_addr().unwrap(),
             Socket::Unix(_) => panic!("a Unix socket has no address"),
         }
-    }
-
-    pub(crate) fn tls_facts(&self) -> &rustls::Connection {
-        self.tls.as_deref().expect("TLS")
     }
 
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
@@ -275,6 +272,15 @@ impl Conn {
             }
         }
         self.socket.set_write_timeout(PATIENCE);
+    }
+
+    /// Waits until there is something to read, and leaves it there.
+    pub(crate) fn until_readable(&self) {
+        let readable = || match &self.socket {
+            Socket::Tcp(tcp) => SockRef::from(tcp).peek(&mut [MaybeUninit::uninit()]),
+            Socket::Unix(unix) => SockRef::from(unix).peek(&mut [MaybeUninit::uninit()]),
+        };
+        assert_eq!(uninterrupted(readable).unwrap(), 1);
     }
 
     /// Waits for a reset without reading.
