@@ -152,6 +152,21 @@ fn frames_go_through_tls_in_lockstep() {
         assert_whole(&record);
         let records = [&record.client.tls_records, &record.upstream.tls_records];
         assert_eq!(records.map(Option::is_some), [shape.client_is_tls(), shape.upstream_is_tls()]);
+        let legs = [&record.client.tls, &record.upstream.tls];
+        assert_eq!(legs.map(Option::is_some), [shape.client_is_tls(), shape.upstream_is_tls()]);
+        for facts in legs.into_iter().flatten() {
+            assert_eq!(facts.version.as_deref(), Some("TLSv1.3"));
+            assert!(facts.cipher.as_deref().unwrap().starts_with("TLS13_"), "{facts:?}");
+            let certificate = facts.certificate.as_ref().unwrap();
+            assert!(certificate.subject.contains("localhost"), "{certificate:?}");
+            assert!(certificate.issuer.contains("wstap test CA"), "{certificate:?}");
+            assert_eq!(certificate.sha256.len(), 64);
+        }
+        if let Some(facts) = &record.client.tls {
+            assert_eq!(facts.sni.as_deref(), Some("localhost"));
+        }
+        let samples = [&record.client.tcp, &record.upstream.tcp];
+        assert!(samples.iter().all(|samples| !samples.is_empty()), "both sockets were looked at");
     }
 }
 
