@@ -14,7 +14,7 @@ mod response;
 
 pub use body::{Body, BodyLength};
 pub use edit::{Changed, Edit, Edited, Edits, Forwarded, ParseEditError};
-pub use gate::{EditHead, Gate, Passed, PassedHead};
+pub use gate::{EditHead, Gate, Passed, PassedHead, Stop};
 pub use read::{First, read_first};
 pub use refusal::{refusal, refusal_text};
 pub use request::{Asks, RequestHead};

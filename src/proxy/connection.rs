@@ -32,6 +32,9 @@ pub(super) struct Listening {
     pub(super) name: String,
     pub(super) head_patience: std::time::Duration,
     pub(super) keepalive: Option<std::time::Duration>,
+    /// No further client, and no further request, is wanted.
+    pub(super) stopping: CancellationToken,
+    /// What is still open ends now.
     pub(super) cut: CancellationToken,
     pub(super) tracker: TaskTracker,
     /// Clients that were accepted.
@@ -83,14 +86,13 @@ pub(super) async fn serve(listening: Arc<Listening>, incoming: Incoming) {
     let opened = Box::pin(connection.open(stream, accepted)).await;
     let Some((mut stream, mut buffer)) = opened else { return };
     loop {
-        let patience = connection.listening.head_patience;
-        let cut = connection.listening.cut.clone();
-        let began = Instant::now();
-        let first = tokio::select! {
-            first = read_first(&mut stream, &mut buffer, patience) => first,
-            () = cut.cancelled() => return,
+        let began = if connection.requests == 0 { accepted } else { Instant::now() };
+        let listening = Arc::clone(&connection.listening);
+        let Some(first) = next_first(&listening, &mut stream, &mut buffer).await else {
+            // Nothing was begun that an end could break off.
+            drop(stream.shutdown().await);
+            return;
         };
-        let began = if connection.requests == 0 { accepted.max(began) } else { began };
         let opening = match first {
             First::Head(head) if head.asks == Asks::Exchange => {
                 match Box::pin(exchange::serve(&mut connection, stream, buffer)).await {
@@ -117,6 +119,25 @@ pub(super) async fn serve(listening: Arc<Listening>, incoming: Incoming) {
             None => return,
         }
     }
+}
+
+/// What comes next; nothing when the proxy stops before a byte of it came.
+async fn next_first(
+    listening: &Listening,
+    stream: &mut Stream,
+    buffer: &mut Vec<u8>,
+) -> Option<First> {
+    let first = tokio::select! {
+        biased;
+        first = read_first(stream, buffer, listening.head_patience) => Some(first),
+        () = listening.stopping.cancelled() => None,
+    };
+    if first.is_some() || buffer.is_empty() {
+        return first;
+    }
+    // A head was under way: it may still become a session within the drain.
+    let rest = read_first(stream, buffer, listening.head_patience);
+    listening.cut.run_until_cancelled(rest).await
 }
 
 impl Connection {

@@ -49,7 +49,8 @@ pub(super) async fn serve(
     let edit = Box::new(move |head: &[u8]| edits.apply(head, ip, tls));
     // The library does not read while an answer is under way, so it would not see a reset.
     let client_failed = stream.watch_error().ok();
-    let gate = Gate::new(stream, pending, edit, Arc::clone(&passed));
+    let stop = Box::pin(listening.stopping.clone().cancelled_owned());
+    let gate = Gate::new(stream, pending, edit, Arc::clone(&passed), stop);
     let cut_short = CutShort::default();
     let shared = Shared {
         upstream: tokio::sync::Mutex::new(Upstream::new(Arc::clone(&listening))),

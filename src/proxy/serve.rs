@@ -62,6 +62,7 @@ pub struct Proxy {
     writer: Writer,
     judge: Judge,
     drain: Duration,
+    stopping: CancellationToken,
     cut: CancellationToken,
     tracker: TaskTracker,
     /// Tasks that are no connection: nobody waits for them to end by themselves.
@@ -90,13 +91,15 @@ impl Proxy {
         let (recorder, writer) = Recorder::open(&store, &TapInfo { info }, store_settings)?;
         let judge = Judge::start(&store).map_err(ProxyError::Thread)?;
         let tools = Arc::new(Tools { recorder, redactor, console, observe });
-        let (cut, tracker) = (CancellationToken::new(), TaskTracker::new());
+        let (stopping, cut) = (CancellationToken::new(), CancellationToken::new());
+        let tracker = TaskTracker::new();
         let listening = |(route, listener): (Route, Listener)| {
             let listening = Listening {
                 tools: Arc::clone(&tools),
                 name: listener.name().to_owned(),
                 head_patience: settings.head_patience,
                 keepalive: settings.keepalive,
+                stopping: stopping.clone(),
                 cut: cut.clone(),
                 tracker: tracker.clone(),
                 clients: AtomicU64::new(0),
@@ -106,7 +109,7 @@ impl Proxy {
         };
         let listeners = routes.into_iter().zip(listeners).map(listening).collect();
         let (drain, chores) = (settings.drain, TaskTracker::new());
-        Ok(Self { listeners, bound, tools, writer, judge, drain, cut, tracker, chores })
+        Ok(Self { listeners, bound, tools, writer, judge, drain, stopping, cut, tracker, chores })
     }
 
     /// The listeners, in the order of the routes.
@@ -135,8 +138,8 @@ impl Proxy {
         stop: impl Future<Output = ()>,
         now: impl Future<Output = ()>,
     ) -> Result<(), ProxyError> {
-        let Self { listeners, tools, writer, judge, drain, cut, tracker, chores, .. } = self;
-        let stopping = CancellationToken::new();
+        let Self { listeners, tools, writer, judge, drain, stopping, cut, tracker, chores, .. } =
+            self;
         let all: Vec<_> = listeners.iter().map(|(_, listening)| Arc::clone(listening)).collect();
         let accepting = TaskTracker::new();
         for (listener, listening) in listeners {

@@ -30,6 +30,9 @@ pub struct PassedHead {
     pub edited: Edited,
 }
 
+/// Resolves when no further request is wanted.
+pub type Stop = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
+
 /// A client's stream as an HTTP library sees it.
 pub struct Gate<S> {
     stream: S,
@@ -42,6 +45,7 @@ pub struct Gate<S> {
     stopped: bool,
     edit: EditHead,
     passed: Passed,
+    stop: Stop,
 }
 
 impl<S> std::fmt::Debug for Gate<S> {
@@ -52,7 +56,7 @@ impl<S> std::fmt::Debug for Gate<S> {
 
 impl<S: AsyncRead + Unpin> Gate<S> {
     /// `pending` is what was read already: it begins with a whole request head.
-    pub fn new(stream: S, pending: Vec<u8>, edit: EditHead, passed: Passed) -> Self {
+    pub fn new(stream: S, pending: Vec<u8>, edit: EditHead, passed: Passed, stop: Stop) -> Self {
         Self {
             stream,
             pending,
@@ -61,6 +65,7 @@ impl<S: AsyncRead + Unpin> Gate<S> {
             stopped: false,
             edit,
             passed,
+            stop,
         }
     }
 
@@ -105,6 +110,11 @@ impl<S: AsyncRead + Unpin> Gate<S> {
     }
 
     fn fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let between_requests = self.pending.is_empty() && self.body.is_done();
+        if between_requests && self.stop.as_mut().poll(cx).is_ready() {
+            self.stopped = true;
+            return Poll::Ready(Ok(()));
+        }
         let before = self.pending.len();
         self.pending.resize(before + READ, 0);
         let mut space = ReadBuf::new(&mut self.pending[before..]);
@@ -175,7 +185,21 @@ mod tests {
 
     fn gate<'a>(input: &'a [u8], passed: &Passed) -> Gate<&'a [u8]> {
         let edit = Box::new(|head: &[u8]| Edits::default().apply(head, None, false));
-        Gate::new(input, Vec::new(), edit, Arc::clone(passed))
+        Gate::new(input, Vec::new(), edit, Arc::clone(passed), Box::pin(std::future::pending()))
+    }
+
+    #[tokio::test]
+    async fn a_stop_ends_the_wait_for_the_next_request() {
+        let (mut client, tap) = tokio::io::duplex(1024);
+        tokio::io::AsyncWriteExt::write_all(&mut client, b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+        let edit = Box::new(|head: &[u8]| Edits::default().apply(head, None, false));
+        let stop = Box::pin(async {});
+        let mut gate =
+            Gate::new(tap, b"GET /a HTTP/1.1\r\n\r\n".to_vec(), edit, Passed::default(), stop);
+        let mut seen = Vec::new();
+        gate.read_to_end(&mut seen).await.unwrap();
+        assert_eq!(seen, b"GET /a HTTP/1.1\r\n\r\n");
+        assert!(gate.is_stopped());
     }
 
     #[tokio::test]
