@@ -1,17 +1,13 @@
 //! TLS towards the upstream: what is trusted, what is shown, and why a handshake failed.
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{io, path::PathBuf, sync::Arc};
 
 use bytes::Bytes;
 use rustls::{
     CertificateError, ClientConfig, RootCertStore,
     client::{Resumption, WebPkiServerVerifier},
     crypto::{CryptoProvider, ring},
-    pki_types::ServerName,
+    pki_types::{CertificateDer, ServerName},
 };
 use thiserror::Error;
 use tokio::time::Instant;
@@ -20,7 +16,7 @@ use tokio_rustls::TlsConnector;
 use super::{
     causes::{cause_of, failure},
     dialer::since,
-    witness::Witness,
+    witness::{Witness, is_authority_as_server},
 };
 use crate::{
     session::{DialFailure, DialStep, TlsFacts},
@@ -67,6 +63,8 @@ pub(super) struct ClientTls {
     config: ClientConfig,
     verifier: Arc<WebPkiServerVerifier>,
     provider: Arc<CryptoProvider>,
+    /// The certificates of `--upstream-ca`.
+    given: Arc<[CertificateDer<'static>]>,
     insecure: bool,
     name: ServerName<'static>,
 }
@@ -77,8 +75,12 @@ impl ClientTls {
         let name = ServerName::try_from(name.to_owned())
             .map_err(|_| ClientTlsError::ServerName(name.to_owned()))?;
         let provider = Arc::new(ring::default_provider());
+        let given: Arc<[_]> = match &settings.ca {
+            Some(path) => read_certificates(path)?.into(),
+            None => Arc::default(),
+        };
         let roots = Arc::new(match &settings.ca {
-            Some(path) => roots_of(path)?,
+            Some(_) => roots_of(&given)?,
             None => system_roots(),
         });
         let verifier = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider))
@@ -100,7 +102,7 @@ impl ClientTls {
         if settings.key_log {
             config.key_log = Arc::new(rustls::KeyLogFile::new());
         }
-        Ok(Self { config, verifier, provider, insecure: settings.insecure, name })
+        Ok(Self { config, verifier, provider, given, insecure: settings.insecure, name })
     }
 
     /// Facts are there after a failure too, as far as the handshake had come.
@@ -113,6 +115,7 @@ impl ClientTls {
         let witness = Arc::new(Witness::new(
             Arc::clone(&self.verifier),
             Arc::clone(&self.provider),
+            Arc::clone(&self.given),
             self.insecure,
         ));
         let mut config = self.config.clone();
@@ -144,10 +147,10 @@ impl ClientTls {
     }
 }
 
-fn roots_of(path: &Path) -> Result<RootCertStore, ClientTlsError> {
+fn roots_of(given: &[CertificateDer<'static>]) -> Result<RootCertStore, ClientTlsError> {
     let mut roots = RootCertStore::empty();
-    for certificate in read_certificates(path)? {
-        roots.add(certificate).map_err(ClientTlsError::Setup)?;
+    for certificate in given {
+        roots.add(certificate.clone()).map_err(ClientTlsError::Setup)?;
     }
     Ok(roots)
 }
@@ -203,6 +206,11 @@ fn distrust(why: &CertificateError) -> String {
     if matches!(why, CertificateError::BadSignature) {
         return "the upstream's certificate names a trusted issuer, but another key has signed \
                 it; the issuer may have been made anew: give its certificate with --upstream-ca"
+            .to_owned();
+    }
+    if is_authority_as_server(why) {
+        return "the upstream shows the certificate of an authority as its own; if it made it \
+                itself, give that very certificate with --upstream-ca"
             .to_owned();
     }
     format!("the upstream's certificate is not accepted: {why}")

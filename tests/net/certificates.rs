@@ -30,6 +30,21 @@ impl TestCa {
         Self { issuer: Issuer::new(params, key), dir }
     }
 
+    /// A server's certificate that is its own authority, as `openssl req -x509` makes them.
+    pub(crate) fn self_signed(names: &[&str], year: i32) -> (Self, Files) {
+        let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
+        let mut params = CertificateParams::new(names).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.not_before = date_time_ymd(2020, 1, 1);
+        params.not_after = date_time_ymd(year, 1, 1);
+        let key = KeyPair::generate().unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let files = Files { chain: dir.path().join("ca.pem"), key: dir.path().join("key.pem") };
+        std::fs::write(&files.chain, params.self_signed(&key).unwrap().pem()).unwrap();
+        std::fs::write(&files.key, key.serialize_pem()).unwrap();
+        (Self { issuer: Issuer::new(params, key), dir }, files)
+    }
+
     pub(crate) fn path(&self) -> PathBuf {
         self.dir.path().join("ca.pem")
     }

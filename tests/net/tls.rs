@@ -109,6 +109,32 @@ async fn a_certificate_that_does_not_verify_says_why_and_is_recorded() {
 }
 
 #[tokio::test]
+async fn a_self_signed_certificate_verifies_when_it_is_given_itself() {
+    let (_own, files) = TestCa::self_signed(&["localhost"], 2096);
+    let (_nameless, nameless_files) = TestCa::self_signed(&[], 2096);
+    for files in [&files, &nameless_files] {
+        let met = meet("localhost", files, trusting(files.chain.clone())).await;
+        assert!(met.dialled.result.is_ok(), "{:?}", met.dialled.dial.failure);
+        let facts = met.dialled.tls.unwrap();
+        assert_eq!((facts.verified, facts.verify_error), (Some(true), None));
+    }
+
+    let stranger = TestCa::new();
+    let (late, late_files) = TestCa::self_signed(&["localhost"], 2021);
+    let (foreign, foreign_files) = TestCa::self_signed(&["gateway.test"], 2096);
+    for (files, ca, words) in [
+        (&files, stranger.path(), "give that very certificate with --upstream-ca"),
+        (&late_files, late.path(), "expired"),
+        (&foreign_files, foreign.path(), "gateway.test"),
+    ] {
+        let met = meet("localhost", files, trusting(ca)).await;
+        let (step, cause, detail) = failed(&met.dialled);
+        assert_eq!((step, cause), (DialStep::Tls, "certificate"), "{detail}");
+        assert!(detail.contains(words), "{detail}");
+    }
+}
+
+#[tokio::test]
 async fn insecure_goes_on_and_says_what_is_wrong() {
     let ca = TestCa::new();
     let files = ca.issue_until("gateway.test", 2021);
