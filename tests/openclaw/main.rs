@@ -4,9 +4,16 @@
 mod cli;
 mod gateway;
 mod pinned;
+mod same;
+mod shared;
 #[expect(clippy::allow_attributes, reason = "whether the next line is needed differs by target")]
 #[allow(dead_code, reason = "shared with other targets; each uses its part")]
 #[path = "../support/support.rs"]
 mod support;
 
+mod calls;
+mod control_ui;
 mod direct;
+mod faults;
+mod refusals;
+mod tls;

