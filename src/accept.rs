@@ -8,7 +8,7 @@ mod spec;
 mod tls;
 
 pub use client_hello::ClientHello;
-pub use listener::{Accept, BindError, Incoming, Listener};
+pub use listener::{Accept, BindError, Incoming, Listener, Spare};
 pub use proxy_header::{ProxyHeaderError, TrustedProxies, read_proxy_header};
 pub use spec::{ListenSpec, ListenSpecError};
 pub use tls::{ServerTls, ServerTlsError, TlsFailure};

@@ -5,6 +5,7 @@ mod addresses;
 mod causes;
 mod dialer;
 mod eyeballs;
+mod shortage;
 mod tls;
 mod upstream;
 mod via;

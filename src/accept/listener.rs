@@ -3,6 +3,7 @@
 use std::{
     fs, io,
     net::{IpAddr, SocketAddr},
+    os::fd::OwnedFd,
     os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
     time::Duration,
@@ -26,8 +27,11 @@ pub struct Listener {
     name: String,
     tls: bool,
     paused: bool,
-    /// What was accepted while the end of a pause had still to be told.
+    /// What was accepted while the end of a pause had still to be told, or while there was no
+    /// second descriptor for it.
     accepted: Option<Incoming>,
+    /// Copied for every client; nothing is ever sent here.
+    spare: OwnedFd,
 }
 
 #[derive(Debug)]
@@ -46,13 +50,20 @@ pub struct Incoming {
     pub local: String,
     /// Nothing on Unix sockets.
     pub peer_ip: Option<IpAddr>,
+    pub spare: Spare,
 }
+
+/// Keeps a descriptor for the dial that follows. Clients that were accepted and cannot be served
+/// would hold the very descriptors that the others need; they wait in the backlog instead. Drop it
+/// right before the dial.
+#[derive(Debug, Default)]
+pub struct Spare(Option<OwnedFd>);
 
 /// What came of waiting for a client.
 #[derive(Debug)]
 pub enum Accept {
     Accepted(Incoming),
-    /// No client can be accepted for now, most likely for want of descriptors. Told once; the
+    /// No client can be accepted and served for now, most likely for want of descriptors. Told once; the
     /// next call waits a little and tries again.
     Paused(io::Error),
     /// Accepting works again.
@@ -93,7 +104,8 @@ impl Listener {
                 (Listening::Unix(listener, file), spec.to_string())
             }
         };
-        Ok(Self { socket, name, tls: spec.is_tls(), paused: false, accepted: None })
+        let spare = Socket::new(Domain::UNIX, Type::DGRAM, None).map_err(failed)?.into();
+        Ok(Self { socket, name, tls: spec.is_tls(), paused: false, accepted: None, spare })
     }
 
     /// As `tls://127.0.0.1:18889`, with the port that was really bound.
@@ -125,20 +137,20 @@ impl Listener {
     /// # Cancel safety
     /// Cancel safe: no client is lost when this is dropped.
     pub async fn accept(&mut self) -> Accept {
-        if let Some(incoming) = self.accepted.take() {
-            return Accept::Accepted(incoming);
-        }
         loop {
             if self.paused {
                 tokio::time::sleep(PAUSE).await;
             }
-            match self.socket.accept().await {
-                Ok(incoming) if self.paused => {
+            match self.take_in().await {
+                Ok(()) if self.paused => {
                     self.paused = false;
-                    self.accepted = Some(incoming);
                     return Accept::Resumed;
                 }
-                Ok(incoming) => return Accept::Accepted(incoming),
+                Ok(()) => {
+                    if let Some(incoming) = self.accepted.take() {
+                        return Accept::Accepted(incoming);
+                    }
+                }
                 Err(error) if is_of_the_client(&error) || self.paused => {}
                 Err(error) => {
                     self.paused = true;
@@ -146,6 +158,21 @@ impl Listener {
                 }
             }
         }
+    }
+
+    /// Sees to it that a client is accepted and has all it needs.
+    async fn take_in(&mut self) -> io::Result<()> {
+        let mut incoming = match self.accepted.take() {
+            Some(incoming) => incoming,
+            None => self.socket.accept().await?,
+        };
+        let spare = match incoming.spare.0.take() {
+            Some(spare) => Ok(spare),
+            None => self.spare.try_clone(),
+        };
+        let result = spare.map(|spare| incoming.spare = Spare(Some(spare)));
+        self.accepted = Some(incoming);
+        result
     }
 }
 
@@ -159,13 +186,15 @@ impl Listening {
                 // Not asked of the socket, which has forgotten it if the client is gone already.
                 let ip = peer.ip().to_canonical();
                 let peer = SocketAddr::new(ip, peer.port()).to_string();
-                Ok(Incoming { peer, local: stream.local_name(), stream, peer_ip: Some(ip) })
+                let (local, spare) = (stream.local_name(), Spare::default());
+                Ok(Incoming { peer, local, stream, peer_ip: Some(ip), spare })
             }
             Self::Unix(listener, file) => {
                 let (unix, _) = listener.accept().await?;
                 let stream = Stream::from(unix);
                 let local = format!("unix:{}", file.path.display());
-                Ok(Incoming { peer: stream.peer_name(), local, stream, peer_ip: None })
+                let (peer, spare) = (stream.peer_name(), Spare::default());
+                Ok(Incoming { peer, local, stream, peer_ip: None, spare })
             }
         }
     }
@@ -218,7 +247,7 @@ fn bind_unix(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
     fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
     socket.listen(i32::try_from(BACKLOG).unwrap_or(i32::MAX))?;
     socket.set_nonblocking(true)?;
-    Ok((UnixListener::from_std(std::os::fd::OwnedFd::from(socket).into())?, file))
+    Ok((UnixListener::from_std(OwnedFd::from(socket).into())?, file))
 }
 
 /// The file of a Unix socket, removed with its listener unless somebody has replaced it.

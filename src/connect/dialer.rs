@@ -9,6 +9,7 @@ use super::{
     addresses::{Addresses, interleaved},
     causes::{cause_of, connect_failure, failure},
     eyeballs,
+    shortage::patiently,
     tls::{ClientTls, ClientTlsError, ClientTlsSettings},
     upstream::{Place, Upstream},
     via::{ViaError, ViaSpec},
@@ -213,7 +214,9 @@ impl Progress {
 async fn unix(path: &Path, progress: &mut Progress) -> Result<Raw, DialFailure> {
     let began = Instant::now();
     let place = format!("unix:{}", path.display());
-    let unix = UnixStream::connect(path).await.map_err(|error| connect_failure(&place, &error))?;
+    let unix = patiently(|| UnixStream::connect(path))
+        .await
+        .map_err(|error| connect_failure(&place, &error))?;
     progress.dial.connect_ms = Some(since(began));
     progress.dial.peer = Some(place);
     Ok(Raw::Unix(unix))

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, io, net::SocketAddr, time::Duration};
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::{net::TcpStream, time::Instant};
 
-use super::dialer::since;
+use super::{dialer::since, shortage::patiently};
 use crate::{session::Attempt, socket::errno_name};
 
 /// RFC 8305 §8: the Connection Attempt Delay.
@@ -30,7 +30,7 @@ pub(super) async fn connect(
             attempts.push(Attempt { addr, started_ms: since(began), took_ms: None, error: None });
             running.push(async move {
                 let started = Instant::now();
-                let connected = TcpStream::connect(addr).await.and_then(|tcp| {
+                let connected = patiently(|| TcpStream::connect(addr)).await.and_then(|tcp| {
                     tcp.set_nodelay(true)?;
                     Ok(tcp)
                 });

@@ -15,7 +15,7 @@ use super::recording::{Recording, Tools};
 use super::settings::Route;
 use super::tunnel::{Opening, tunnel};
 use super::watcher::Watcher;
-use crate::accept::{ClientHello, Incoming, ProxyHeaderError, ServerTls, read_proxy_header};
+use crate::accept::{ClientHello, Incoming, ProxyHeaderError, ServerTls, Spare, read_proxy_header};
 use crate::relay::Seen;
 use crate::session::{
     Ending, EndingKind, Event, Finish, Kind, Leg, OpaqueFacts, ProxyHeader, Started, TlsFacts,
@@ -64,12 +64,14 @@ pub(super) struct Connection {
     proxy_header: Option<Box<ProxyHeader>>,
     tls: Option<Box<TlsFacts>>,
     pub(super) requests: u32,
+    /// Until the first dial.
+    spare: Spare,
 }
 
 /// Serves one connection until it ends.
 pub(super) async fn serve(listening: Arc<Listening>, incoming: Incoming) {
     let accepted = Instant::now();
-    let Incoming { stream, peer, local, peer_ip } = incoming;
+    let Incoming { stream, peer, local, peer_ip, spare } = incoming;
     if let Some(every) = listening.keepalive {
         // Only the probes would be missing.
         drop(stream.set_keepalive(every));
@@ -82,6 +84,7 @@ pub(super) async fn serve(listening: Arc<Listening>, incoming: Incoming) {
         proxy_header: None,
         tls: None,
         requests: 0,
+        spare,
     };
     let opened = Box::pin(connection.open(stream, accepted)).await;
     let Some((mut stream, mut buffer)) = opened else { return };
@@ -95,6 +98,7 @@ pub(super) async fn serve(listening: Arc<Listening>, incoming: Incoming) {
         };
         let opening = match first {
             First::Head(head) if head.asks == Asks::Exchange => {
+                connection.spare = Spare::default();
                 match Box::pin(exchange::serve(&mut connection, stream, buffer)).await {
                     Some((kept, rest)) => {
                         (stream, buffer) = (kept, rest);
@@ -114,6 +118,7 @@ pub(super) async fn serve(listening: Arc<Listening>, incoming: Incoming) {
                 return connection.left(began, stream, kind).await;
             }
         };
+        connection.spare = Spare::default();
         match connection.tunnel(&mut stream, opening).await {
             Some(bytes) => buffer = bytes,
             None => return,
