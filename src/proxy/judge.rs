@@ -1,7 +1,8 @@
 //! Judges sessions after they have ended, on a thread of its own and a few at a time: a verdict
 //! may come a moment later, traffic may not.
 
-use std::path::Path;
+use std::error::Error;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -11,9 +12,15 @@ use tracing::warn;
 use crate::store::{Reader, StoreError, Verdicts};
 use crate::verdict::judge;
 
-/// Sessions judged at once, and the time to the next ones: a few percent of one core at the most.
+/// Sessions judged in one go, and the time to the next ones: a few percent of one core at the most.
 const SOME: usize = 64;
 const PAUSE: Duration = Duration::from_millis(250);
+
+/// Verdicts that are written in one transaction: the ends of sessions wait behind it.
+const AT_ONCE: usize = 8;
+
+/// From a failure to the next attempt.
+const RETRY: Duration = Duration::from_secs(2);
 
 /// How long the last sessions may take when the proxy stops; a reader judges the others itself.
 const LAST: Duration = Duration::from_secs(2);
@@ -29,15 +36,14 @@ pub(super) struct Judge {
 impl Judge {
     pub(super) fn start(store: &Path) -> std::io::Result<Self> {
         let (running, stopped) = mpsc::channel();
-        let store = store.to_owned();
+        let mut bench = Bench { store: store.to_owned(), open: None, failing: false };
         let thread = std::thread::Builder::new().name("judge".to_owned());
         let thread = thread.spawn(move || {
-            let mut bench = None;
-            while stopped.recv_timeout(PAUSE) == Err(RecvTimeoutError::Timeout) {
-                judge_some(&store, &mut bench);
+            while stopped.recv_timeout(bench.pause()) == Err(RecvTimeoutError::Timeout) {
+                bench.judge_some();
             }
             let deadline = Instant::now() + LAST;
-            while Instant::now() < deadline && judge_some(&store, &mut bench) > 0 {}
+            while Instant::now() < deadline && bench.judge_some() > 0 {}
         })?;
         Ok(Self { running, thread })
     }
@@ -51,39 +57,55 @@ impl Judge {
     }
 }
 
-/// What judging needs of the store; opened at the first need and again after a failure.
+#[derive(Debug)]
 struct Bench {
-    verdicts: Verdicts,
-    reader: Reader,
+    store: PathBuf,
+    /// What judging needs; opened at the first need and again after a failure.
+    open: Option<(Verdicts, Reader)>,
+    /// The last attempt failed, which was said.
+    failing: bool,
 }
 
-/// Judges a few sessions and says how many.
-fn judge_some(store: &Path, bench: &mut Option<Bench>) -> usize {
-    let judged = judged(store, bench);
-    judged.unwrap_or_else(|reason| {
-        warn!(%reason, "sessions could not be judged; that is done when they are read");
-        *bench = None;
-        0
-    })
-}
+impl Bench {
+    const fn pause(&self) -> Duration {
+        if self.failing { RETRY } else { PAUSE }
+    }
 
-fn judged(store: &Path, bench: &mut Option<Bench>) -> Result<usize, StoreError> {
-    let bench = match bench {
-        Some(bench) => bench,
-        None => {
-            bench.insert(Bench { verdicts: Verdicts::open(store)?, reader: Reader::open(store)? })
-        }
-    };
-    let ids = bench.verdicts.ended(SOME)?;
-    let mut made = Vec::with_capacity(ids.len());
-    for id in ids {
-        // One that retention took meanwhile needs no verdict.
-        if let Ok(record) = bench.reader.record(id) {
-            made.push((id, judge(&record)));
+    /// Judges a few sessions and says how many.
+    fn judge_some(&mut self) -> usize {
+        match self.judged() {
+            Ok(count) => {
+                self.failing = false;
+                count
+            }
+            Err(reason) => {
+                if !self.failing {
+                    let reason =
+                        reason.source().map_or_else(|| reason.to_string(), ToString::to_string);
+                    warn!(%reason, "sessions could not be judged; that is done when they are read");
+                }
+                (self.open, self.failing) = (None, true);
+                0
+            }
         }
     }
-    if !made.is_empty() {
-        bench.verdicts.write(&made)?;
+
+    fn judged(&mut self) -> Result<usize, StoreError> {
+        let (verdicts, reader) = match &mut self.open {
+            Some(open) => open,
+            None => self.open.insert((Verdicts::open(&self.store)?, Reader::open(&self.store)?)),
+        };
+        let ids = verdicts.ended(SOME)?;
+        let mut made = Vec::with_capacity(ids.len());
+        for id in ids {
+            // One that retention took meanwhile needs no verdict.
+            if let Ok(record) = reader.record(id) {
+                made.push((id, judge(&record)));
+            }
+        }
+        for few in made.chunks(AT_ONCE) {
+            verdicts.write(few)?;
+        }
+        Ok(made.len())
     }
-    Ok(made.len())
 }
