@@ -3,10 +3,14 @@
 
 mod cert;
 mod demo;
+mod explain;
+mod judging;
 mod proxy;
+mod session_id;
 mod sessions;
 mod show;
 mod store_path;
+mod verdict;
 mod when;
 
 use std::io;
@@ -14,8 +18,10 @@ use std::io;
 use anstream::ColorChoice;
 use clap::{Parser, Subcommand, ValueEnum};
 
-/// A WebSocket-aware debugging proxy: relays byte for byte, records every session, says how it
-/// ended.
+pub use sessions::FailedOn;
+
+/// A WebSocket-aware debugging proxy: relays byte for byte, records every session, says what went
+/// wrong and what to do.
 #[derive(Debug, Parser)]
 #[command(name = "wstap", version, propagate_version = true, disable_help_subcommand = true)]
 pub struct Cli {
@@ -32,6 +38,8 @@ enum Command {
     Proxy(Box<proxy::ProxyArgs>),
     Sessions(sessions::SessionsArgs),
     Show(show::ShowArgs),
+    Explain(explain::ExplainArgs),
+    Verdict(verdict::VerdictArgs),
     Demo(demo::DemoArgs),
     Cert(cert::CertArgs),
 }
@@ -50,6 +58,8 @@ pub enum Outcome {
     Done,
     /// It looked for something and found it, or a check failed.
     Findings,
+    /// A session failed on a layer that `--fail-on` names.
+    FailedOn(FailedOn),
 }
 
 /// Why a command did not do its work, as far as the exit code tells.
@@ -73,6 +83,8 @@ impl Cli {
             Command::Proxy(args) => args.run(),
             Command::Sessions(args) => args.run(),
             Command::Show(args) => args.run(),
+            Command::Explain(args) => args.run(),
+            Command::Verdict(args) => args.run(),
             Command::Demo(args) => args.run(),
             Command::Cert(args) => args.run(),
         }

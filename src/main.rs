@@ -6,16 +6,24 @@
 //! | 1 | done, and there are findings, or a check failed |
 //! | 2 | usage: something typed is wrong, the message says what to type |
 //! | 3 | could not run: a store, a socket or a file cannot be used |
+//! | 10 to 14 | `wstap sessions --fail-on`: a session failed on transport, auth, pairing, origin, protocol |
 
 use std::process::ExitCode;
 
 use clap::Parser;
-use wstap::cli::{Cli, Failure, Outcome};
+use wstap::cli::{Cli, FailedOn, Failure, Outcome};
 
 fn main() -> ExitCode {
     let code = match Cli::parse().run() {
         Ok(Outcome::Done) => 0,
         Ok(Outcome::Findings) => 1,
+        Ok(Outcome::FailedOn(layer)) => match layer {
+            FailedOn::Transport => 10,
+            FailedOn::Auth => 11,
+            FailedOn::Pairing => 12,
+            FailedOn::Origin => 13,
+            FailedOn::Protocol => 14,
+        },
         Err(error) => match Failure::of(&error) {
             Failure::ReaderGone => 0,
             Failure::Usage => complain(&error, 2),

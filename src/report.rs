@@ -4,21 +4,29 @@
 //! caller's stream drops them where they do not belong.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod advice;
 mod clean;
 mod clock;
 mod frames;
 mod json;
+mod junit;
 mod outcome;
 mod page;
 mod quantity;
 mod rows;
 mod show;
 mod table;
+mod tally;
+mod words;
 
+pub use advice::Advice;
 pub use clock::Clock;
 pub use frames::FrameList;
 pub use json::{document, line};
+pub use junit::JUnit;
 pub use outcome::{how_it_ended, in_words};
 pub use rows::Rows;
 pub use show::show;
 pub use table::{SessionTable, follow_header, follow_line};
+pub use tally::Tally;
+pub use words::verdict_in_words;

@@ -34,7 +34,9 @@ use std::time::Duration;
 use thiserror::Error;
 
 pub use intake::{Recorder, SessionKey};
-pub use query::{Filter, FindError, Follow, Frames, Judged, Listed, Reader, TapGap, TapRow};
+pub use query::{
+    Filter, FindError, Follow, Frames, Judged, JudgedAs, Listed, Reader, TapGap, TapRow,
+};
 pub use records::{Group, GroupEncoder, GroupHead, Groups, Runs};
 pub use tap::TapInfo;
 pub use verdicts::Verdicts;

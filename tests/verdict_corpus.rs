@@ -5,11 +5,14 @@
     reason = "a trace that cannot be read fails the test"
 )]
 
+#[path = "support/labels.rs"]
+mod labels;
 #[path = "support/trace_record.rs"]
 mod trace_record;
 
 use std::path::Path;
 
+use labels::accepted;
 use serde_json::Value;
 use wstap::session::Confidence;
 use wstap::session::Record;
@@ -30,18 +33,6 @@ fn traces() -> Vec<(String, Value)> {
     traces.retain(|(_, trace)| trace["sessions"].is_array());
     assert!(traces.len() > 140, "the corpus is not complete");
     traces
-}
-
-/// Causes that count for a label: the wire does not tell them apart.
-fn accepted(label: &str, layer: &str) -> Vec<String> {
-    let more: &[&str] = match label {
-        "gateway_killed" => &["eof_without_close_frame"],
-        "plaintext_to_tls" => &["upstream_empty_reply"],
-        "connected_scopes_cleared" => &[],
-        _ if layer == "ok" => &["connected", "connected_scopes_cleared", "client_going_away"],
-        _ => &[],
-    };
-    std::iter::once(label).chain(more.iter().copied()).map(str::to_owned).collect()
 }
 
 /// The session a label is about: the last one of the label's layer.

@@ -5,13 +5,15 @@ use std::io::{self, BufWriter, Write};
 use anyhow::bail;
 use jiff::tz::TimeZone;
 
+use super::judging::LimitsFile;
+use super::session_id::by_prefix;
 use super::store_path::StorePath;
-use super::{Outcome, UsageError, say};
+use super::{Outcome, say};
 use crate::report::{self, Clock, FrameList};
 use crate::session::SessionId;
-use crate::store::{Filter, FindError, Reader};
+use crate::store::{Filter, Reader};
 
-/// Show one session: what happened, who ended it, and everything that is known of it.
+/// Show one session: the verdict, what to do, and everything that is known of it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -25,6 +27,8 @@ pub(super) struct ShowArgs {
     store: StorePath,
     #[command(flatten)]
     output: Output,
+    #[command(flatten)]
+    limits: LimitsFile,
     /// Times in UTC instead of the local zone.
     #[arg(long)]
     utc: bool,
@@ -56,7 +60,7 @@ impl ShowArgs {
     }
 
     fn record(&self, reader: &Reader, id: SessionId) -> anyhow::Result<()> {
-        let record = reader.record(id)?;
+        let record = self.limits.judging()?.record(reader, id)?;
         if self.output.json {
             return Ok(writeln!(io::stdout().lock(), "{}", report::document(&record)?)?);
         }
@@ -79,28 +83,6 @@ impl ShowArgs {
             }
         }
         Ok(out.flush()?)
-    }
-}
-
-fn by_prefix(reader: &Reader, prefix: &str) -> anyhow::Result<SessionId> {
-    const LISTED: &str = "`wstap sessions` lists them";
-    let plausible = !prefix.is_empty()
-        && prefix.len() <= SessionId::LEN
-        && prefix.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    if !plausible {
-        bail!(UsageError(format!("{prefix:?} is not the beginning of a session id; {LISTED}")));
-    }
-    match reader.find(prefix) {
-        Ok(id) => Ok(id),
-        Err(FindError::Store(error)) => Err(error.into()),
-        Err(FindError::NotFound { .. }) => {
-            bail!(UsageError(format!("no session starts with {prefix:?}; {LISTED}")))
-        }
-        Err(FindError::Ambiguous { ids, .. }) => {
-            let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
-            let ids = ids.join(", ");
-            bail!(UsageError(format!("{prefix:?} may be {ids}; type more of the id")))
-        }
     }
 }
 

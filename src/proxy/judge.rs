@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tracing::warn;
 
 use crate::store::{Reader, StoreError, Verdicts};
-use crate::verdict::judge;
+use crate::verdict::{Limits, judge_with};
 
 /// Sessions judged in one go, and the time to the next ones: a few percent of one core at the most.
 const SOME: usize = 64;
@@ -34,9 +34,9 @@ pub(super) struct Judge {
 }
 
 impl Judge {
-    pub(super) fn start(store: &Path) -> std::io::Result<Self> {
+    pub(super) fn start(store: &Path, limits: Limits) -> std::io::Result<Self> {
         let (running, stopped) = mpsc::channel();
-        let mut bench = Bench { store: store.to_owned(), open: None, failing: false };
+        let mut bench = Bench { store: store.to_owned(), limits, open: None, failing: false };
         let thread = std::thread::Builder::new().name("judge".to_owned());
         let thread = thread.spawn(move || {
             while stopped.recv_timeout(bench.pause()) == Err(RecvTimeoutError::Timeout) {
@@ -60,6 +60,7 @@ impl Judge {
 #[derive(Debug)]
 struct Bench {
     store: PathBuf,
+    limits: Limits,
     /// What judging needs; opened at the first need and again after a failure.
     open: Option<(Verdicts, Reader)>,
     /// The last attempt failed, which was said.
@@ -100,7 +101,7 @@ impl Bench {
         for id in ids {
             // One that retention took meanwhile needs no verdict.
             if let Ok(record) = reader.record(id) {
-                made.push((id, judge(&record)));
+                made.push((id, judge_with(&record, &self.limits)));
             }
         }
         for few in made.chunks(AT_ONCE) {

@@ -72,7 +72,7 @@ pub struct Proxy {
 impl Proxy {
     /// Binds every listener and opens the store; must be called within a tokio runtime.
     pub fn bind(settings: Settings, console: Console) -> Result<Self, ProxyError> {
-        let Settings { routes, store, store_settings, redactor, observe, .. } = settings;
+        let Settings { routes, store, store_settings, redactor, observe, limits, .. } = settings;
         let listeners = routes
             .iter()
             .map(|route| Listener::bind(&route.listen))
@@ -89,7 +89,7 @@ impl Proxy {
             })).collect::<Vec<_>>(),
         });
         let (recorder, writer) = Recorder::open(&store, &TapInfo { info }, store_settings)?;
-        let judge = Judge::start(&store).map_err(ProxyError::Thread)?;
+        let judge = Judge::start(&store, limits).map_err(ProxyError::Thread)?;
         let tools = Arc::new(Tools { recorder, redactor, console, observe });
         let (stopping, cut) = (CancellationToken::new(), CancellationToken::new());
         let tracker = TaskTracker::new();

@@ -9,6 +9,7 @@ use crate::observe;
 use crate::redact::Redactor;
 use crate::store;
 use crate::upgrade::Edits;
+use crate::verdict::Limits;
 
 /// Everything about one run.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub struct Settings {
     pub head_patience: Duration,
     /// TCP keepalive on both legs; off unless asked for, since it hides what it prevents.
     pub keepalive: Option<Duration>,
+    /// The idle and lifetime limits that verdicts know.
+    pub limits: Limits,
 }
 
 /// A listener and where its clients go.

@@ -23,6 +23,12 @@ impl Clock {
         self.format(wall, "%Y-%m-%dT%H:%M:%S", "")
     }
 
+    /// `11-20 04:46:56`, for narrow places.
+    pub fn day_and_time(&self, wall: Wall) -> String {
+        let Ok(time) = Timestamp::from_microsecond(wall.micros()) else { return wall.to_string() };
+        Zoned::new(time, self.0.clone()).strftime("%m-%d %H:%M:%S").to_string()
+    }
+
     /// `2026-11-20T04:46:56+01:00`.
     pub fn seconds(&self, wall: Wall) -> String {
         self.format(wall, "%Y-%m-%dT%H:%M:%S", "%:z")
@@ -52,6 +58,7 @@ mod tests {
         assert_eq!(Clock::utc().millis(wall), "2026-11-20T03:46:56.640Z");
         assert_eq!(Clock::utc().short(wall), "2026-11-20T03:46:56Z");
         assert_eq!(berlin.short(wall), "2026-11-20T04:46:56");
+        assert_eq!(berlin.day_and_time(wall), "11-20 04:46:56");
         assert_eq!(berlin.seconds(wall), "2026-11-20T04:46:56+01:00");
     }
 }

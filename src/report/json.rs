@@ -1,14 +1,15 @@
-//! Records as JSON: the shape of [`Record`] and nothing else.
+//! Values as JSON, most of all records: their own shape and nothing else.
+
+use serde::Serialize;
 
 use super::clean::clean_json;
-use crate::session::Record;
 
 /// One line of NDJSON, without its line end.
-pub fn line(record: &Record) -> serde_json::Result<String> {
-    serde_json::to_string(record).map(clean_json)
+pub fn line(value: &impl Serialize) -> serde_json::Result<String> {
+    serde_json::to_string(value).map(clean_json)
 }
 
 /// One document over several lines, without the last line end.
-pub fn document(record: &Record) -> serde_json::Result<String> {
-    serde_json::to_string_pretty(record).map(clean_json)
+pub fn document(value: &impl Serialize) -> serde_json::Result<String> {
+    serde_json::to_string_pretty(value).map(clean_json)
 }

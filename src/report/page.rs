@@ -28,6 +28,15 @@ impl Page {
         self.headline(title);
     }
 
+    /// Begins a part of a page that may have nothing before it.
+    pub(super) fn part(&mut self, title: &str) {
+        if self.text.is_empty() {
+            self.headline(title);
+        } else {
+            self.section(title);
+        }
+    }
+
     /// A labelled line; nothing when there is nothing to say.
     pub(super) fn row(&mut self, label: &str, value: &str) {
         if !value.is_empty() {

@@ -41,8 +41,8 @@ impl Rows {
         self
     }
 
-    pub fn add<const N: usize>(&mut self, cells: [String; N]) {
-        self.0.add_row(cells);
+    pub fn add(&mut self, cells: impl IntoIterator<Item = String>) {
+        self.0.add_row(cells.into_iter().collect::<Vec<_>>());
     }
 
     pub fn is_empty(&self) -> bool {

@@ -1,5 +1,5 @@
-//! One session in full: what happened and who ended it on the first screen, then everything that
-//! is known, section by section.
+//! One session in full: the verdict and what to do, what that rests on, then everything that is
+//! known, section by section.
 
 mod content;
 mod ends;
@@ -8,6 +8,7 @@ mod legs;
 mod opening;
 mod summary;
 mod traffic;
+mod verdict;
 
 use super::clock::Clock;
 use super::page::Page;
@@ -18,6 +19,8 @@ type Section = fn(&mut Page, &Record, &Clock);
 
 /// What is most often looked for comes first.
 const SECTIONS: &[Section] = &[
+    verdict::verdict,
+    verdict::evidence,
     summary::summary,
     ends::endings,
     ends::close,

@@ -5,46 +5,83 @@ use std::fmt;
 use super::clean::clean;
 use super::clock::Clock;
 use super::outcome::how_it_ended;
-use super::quantity::number;
 use super::rows::Rows;
+use super::words::cause;
 use crate::session::Record;
 
-/// Heads and, for lines that cannot know what comes after them, widths.
-const COLUMNS: [(&str, usize); 10] = [
-    ("ID", 8),
-    ("STARTED", 20),
-    ("KIND", 9),
-    ("FROM", 24),
-    ("PATH", 16),
-    ("STATUS", 6),
-    ("DURATION", 9),
-    ("C2S", 6),
-    ("S2C", 6),
-    ("HOW IT ENDED", 0),
-];
+/// One column: its head, its width in lines that cannot know what comes after them, its text.
+struct Column {
+    head: &'static str,
+    width: usize,
+    layout: Layout,
+    cell: fn(&Record, &Clock) -> String,
+}
 
-/// The columns of numbers.
-const RIGHT: [usize; 4] = [5, 6, 7, 8];
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Layout {
+    /// As wide as its text.
+    Left,
+    /// The same, for numbers.
+    Right,
+    /// Shares what a narrow terminal leaves.
+    Wrapped,
+}
 
-/// The columns that share what a narrow terminal leaves.
-const WRAPPED: [usize; 3] = [3, 4, 9];
+use Layout::{Left, Right, Wrapped};
+
+const ID: Column = Column { head: "ID", width: 8, layout: Left, cell: id };
+const STARTED: Column = Column { head: "STARTED", width: 20, layout: Left, cell: started };
+const DAY_AND_TIME: Column =
+    Column { head: "STARTED", width: 14, layout: Left, cell: day_and_time };
+const LAYER: Column = Column { head: "LAYER", width: 9, layout: Left, cell: layer };
+const CAUSE: Column = Column { head: "CAUSE", width: 26, layout: Left, cell: |r, _| cause(r) };
+const CAUSE_CUT: Column = Column { layout: Wrapped, ..CAUSE };
+const WHO: Column = Column { head: "WHO", width: 11, layout: Left, cell: who };
+const FROM: Column = Column { head: "FROM", width: 24, layout: Wrapped, cell: from };
+const PATH: Column = Column { head: "PATH", width: 12, layout: Wrapped, cell: path };
+const STATUS: Column = Column { head: "STATUS", width: 6, layout: Right, cell: status };
+const DURATION: Column =
+    Column { head: "DURATION", width: 9, layout: Right, cell: |r, _| r.duration_ms.to_string() };
+const ENDED: Column =
+    Column { head: "HOW IT ENDED", width: 0, layout: Wrapped, cell: |r, _| how_it_ended(r) };
+
+/// What went wrong, and with whom, is for every terminal; the rest is in `wstap show`.
+const NARROW: &[Column] = &[ID, DAY_AND_TIME, LAYER, CAUSE_CUT, WHO, DURATION];
+const WIDE: &[Column] = &[ID, STARTED, LAYER, CAUSE, WHO, FROM, PATH, STATUS, DURATION, ENDED];
+
+/// Columns from which on the wide table can be read.
+const WIDE_FROM: u16 = 132;
 
 /// Sessions as rows, in the order in which they were added.
 #[derive(Debug)]
 pub struct SessionTable {
     rows: Rows,
+    columns: &'static [Column],
     clock: Clock,
+}
+
+impl fmt::Debug for Column {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.head)
+    }
 }
 
 impl SessionTable {
     /// `width` is that of the terminal; without one no cell is wrapped.
     pub fn new(clock: Clock, width: Option<u16>) -> Self {
-        let rows = Rows::new(&COLUMNS.map(|(name, _)| name), &RIGHT, width).wrapping_only(&WRAPPED);
-        Self { rows, clock }
+        let narrow = width.is_some_and(|width| width < WIDE_FROM);
+        let columns = if narrow { NARROW } else { WIDE };
+        let heads: Vec<&str> = columns.iter().map(|column| column.head).collect();
+        let all = |layout| {
+            let places = columns.iter().enumerate().filter(move |(_, c)| c.layout == layout);
+            places.map(|(at, _)| at).collect::<Vec<_>>()
+        };
+        let rows = Rows::new(&heads, &all(Right), width).wrapping_only(&all(Wrapped));
+        Self { rows, columns, clock }
     }
 
     pub fn add(&mut self, record: &Record) {
-        self.rows.add(cells(record, &self.clock));
+        self.rows.add(self.columns.iter().map(|column| (column.cell)(record, &self.clock)));
     }
 
     pub fn is_empty(&self) -> bool {
@@ -60,21 +97,21 @@ impl fmt::Display for SessionTable {
 
 /// The heads over the lines of [`follow_line`].
 pub fn follow_header() -> String {
-    spread(&COLUMNS.map(|(name, _)| name.to_owned()))
+    spread(|column| column.head.to_owned())
 }
 
 /// One session as a line of its own.
 pub fn follow_line(record: &Record, clock: &Clock) -> String {
-    spread(&cells(record, clock))
+    spread(|column| (column.cell)(record, clock))
 }
 
-fn spread(cells: &[String; COLUMNS.len()]) -> String {
+fn spread(cell: impl Fn(&Column) -> String) -> String {
     let mut line = String::new();
-    for (at, (cell, (_, width))) in cells.iter().zip(COLUMNS).enumerate() {
-        let cell = if RIGHT.contains(&at) {
-            format!("{cell:>width$}  ")
-        } else {
-            format!("{cell:<width$}  ")
+    for column in WIDE {
+        let (cell, width) = (cell(column), column.width);
+        let cell = match column.layout {
+            Right => format!("{cell:>width$}  "),
+            Left | Wrapped => format!("{cell:<width$}  "),
         };
         line.push_str(&cell);
     }
@@ -82,23 +119,39 @@ fn spread(cells: &[String; COLUMNS.len()]) -> String {
     line
 }
 
-fn cells(record: &Record, clock: &Clock) -> [String; COLUMNS.len()] {
-    let request = record.request.as_ref();
-    let origin = request.and_then(|request| request.origin.as_deref());
-    let status = record.own_answer.as_ref().map(|answer| answer.status);
-    let status = status.or_else(|| record.response.as_ref().and_then(|response| response.status));
-    [
-        record.id.short().to_owned(),
-        clock.short(record.started_at),
-        record.kind.name().to_owned(),
-        or_dash(origin.unwrap_or(&record.client.addr)),
-        or_dash(request.map_or("", |request| request.path())),
-        status.map_or_else(|| "-".to_owned(), |status| status.to_string()),
-        record.duration_ms.to_string(),
-        number(record.frames.c2s.frames),
-        number(record.frames.s2c.frames),
-        how_it_ended(record),
-    ]
+fn id(record: &Record, _: &Clock) -> String {
+    record.id.short().to_owned()
+}
+
+fn started(record: &Record, clock: &Clock) -> String {
+    clock.short(record.started_at)
+}
+
+fn day_and_time(record: &Record, clock: &Clock) -> String {
+    clock.day_and_time(record.started_at)
+}
+
+fn layer(record: &Record, _: &Clock) -> String {
+    or_dash(record.verdict.as_ref().map_or("", |verdict| verdict.layer.name()))
+}
+
+fn who(record: &Record, _: &Clock) -> String {
+    or_dash(record.verdict.as_ref().map_or("", |verdict| verdict.who.name()))
+}
+
+fn from(record: &Record, _: &Clock) -> String {
+    let origin = record.request.as_ref().and_then(|request| request.origin.as_deref());
+    or_dash(origin.unwrap_or(&record.client.addr))
+}
+
+fn path(record: &Record, _: &Clock) -> String {
+    or_dash(record.request.as_ref().map_or("", |request| request.path()))
+}
+
+fn status(record: &Record, _: &Clock) -> String {
+    let own = record.own_answer.as_ref().map(|answer| answer.status);
+    let status = own.or_else(|| record.response.as_ref().and_then(|response| response.status));
+    status.map_or_else(|| "-".to_owned(), |status| status.to_string())
 }
 
 /// The beginning of a text, as far as a column goes.
@@ -117,10 +170,12 @@ fn or_dash(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::{Event, Kind, Leg, Offset, OwnAnswer, SessionId, Started, Timed, Wall};
+    use crate::session::{
+        Confidence, Event, Kind, Layer, Leg, Offset, OwnAnswer, SessionId, Started, Timed, Verdict,
+        Wall, Who,
+    };
 
-    #[test]
-    fn a_narrow_terminal_wraps_words_only() {
+    fn record() -> Record {
         let mut record = Record::new(SessionId::from_bits(7), Wall(1_795_146_416_640_500));
         let started = Started {
             kind: Kind::Websocket,
@@ -132,17 +187,49 @@ mod tests {
         for event in [Event::Started(started), Event::OwnAnswer(answer)] {
             record.apply(&Timed { at: Offset(500), event });
         }
-        let mut table = SessionTable::new(Clock::utc(), Some(110));
-        table.add(&record);
-        insta::assert_snapshot!(table, @r"
-        ID        STARTED               KIND       FROM             PATH  STATUS  DURATION  C2S  S2C  HOW IT ENDED
-        70000000  2026-11-20T03:46:56Z  websocket  127.0.0.1:50100  -        502    0.5 ms    0    0  502 by wstap:
-                                                                                                      127.0.0.1:9
-                                                                                                      refused the
-                                                                                                      connection,
-                                                                                                      nothing
-                                                                                                      listens there
-        ");
-        assert!(table.to_string().lines().all(|line| line.len() <= 110));
+        record
+    }
+
+    fn judged(cause: &str, confidence: Confidence) -> Record {
+        let verdict = Verdict {
+            layer: Layer::Transport,
+            cause: cause.to_owned(),
+            who: Who::FrontProxy,
+            leg: None,
+            confidence,
+            reasons: Vec::new(),
+            summary: String::new(),
+            evidence: Vec::new(),
+            next: Vec::new(),
+            warnings: Vec::new(),
+            culprits: Vec::new(),
+            failed: true,
+            rules_version: 1,
+        };
+        Record { verdict: Some(verdict), ..record() }
+    }
+
+    fn table(width: u16) -> String {
+        let mut table = SessionTable::new(Clock::utc(), Some(width));
+        table.add(&judged("upstream_refused", Confidence::Certain));
+        table.add(&judged("too_many_unauthenticated_sockets", Confidence::Possible));
+        let table = table.to_string();
+        assert!(table.lines().all(|line| line.len() <= width.into()), "{table}");
+        table
+    }
+
+    #[test]
+    fn a_narrow_terminal_has_the_cause() {
+        insta::assert_snapshot!(table(80), @"");
+    }
+
+    #[test]
+    fn a_wide_terminal_wraps_words_only() {
+        insta::assert_snapshot!(table(160), @"");
+    }
+
+    #[test]
+    fn a_record_that_nobody_judged_has_dashes() {
+        assert!(follow_line(&record(), &Clock::utc()).contains("  -          -      "));
     }
 }

@@ -30,6 +30,14 @@ pub struct Verdict {
     pub rules_version: u32,
 }
 
+impl Verdict {
+    /// Whether both say the same, however they came to it.
+    pub fn says_as(&self, other: &Self) -> bool {
+        let word = |v: &Self| (v.layer, v.who, v.leg, v.confidence, v.failed);
+        self.cause == other.cause && word(self) == word(other)
+    }
+}
+
 /// Where it went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -49,6 +57,19 @@ pub enum Layer {
 }
 
 impl Layer {
+    /// Every one there is.
+    pub const ALL: [Self; 9] = [
+        Self::Ok,
+        Self::Transport,
+        Self::Auth,
+        Self::Pairing,
+        Self::Origin,
+        Self::Protocol,
+        Self::None,
+        Self::Other,
+        Self::Unknown,
+    ];
+
     pub const fn name(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -85,6 +106,10 @@ pub enum Who {
 }
 
 impl Who {
+    /// Every one there is.
+    pub const ALL: [Self; 6] =
+        [Self::Client, Self::Wstap, Self::FrontProxy, Self::Gateway, Self::Network, Self::Unknown];
+
     pub const fn name(self) -> &'static str {
         match self {
             Self::Client => "client",

@@ -16,7 +16,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use serde_json::Value;
 use thiserror::Error;
 
-pub use filter::{Filter, Judged, Listed};
+pub use filter::{Filter, Judged, JudgedAs, Listed};
 pub use follow::Follow;
 pub use frames::Frames;
 
@@ -298,7 +298,7 @@ impl Reader {
     }
 
     /// Taps whose open sessions nobody will ever end.
-    fn silent_taps(&self) -> Result<Vec<i64>, StoreError> {
+    pub(super) fn silent_taps(&self) -> Result<Vec<i64>, StoreError> {
         Ok(Tap::with_open_sessions(&self.opened.connection)?
             .iter()
             .filter(|tap| match tap.life() {

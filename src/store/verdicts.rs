@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
-use super::query::filter::id;
+use super::query::filter::{id, state_sql};
 use super::query::{FindError, Reader};
 use super::{StoreError, schema};
 use crate::session::{Record, SessionId, Verdict};
@@ -36,16 +36,6 @@ impl Verdicts {
         }
         let connection = schema::open(path)?;
         Ok(Self { connection, seen: 0, waiting: BTreeSet::new(), version: None })
-    }
-
-    /// Every ended session that was not judged by these rules, oldest first.
-    pub fn outdated(&self, rules: u32) -> Result<Vec<SessionId>, StoreError> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT id FROM sessions LEFT JOIN verdicts USING (row)
-             WHERE state <> 'open' AND rules IS NOT ?1 ORDER BY row",
-        )?;
-        let ids = statement.query_map([rules], |row| id(row, 0))?;
-        Ok(ids.collect::<rusqlite::Result<_>>()?)
     }
 
     /// Sessions without a verdict that have ended since the last call, each given out once, at
@@ -130,6 +120,18 @@ impl Reader {
         let mut record = self.record(id)?;
         record.verdict = self.verdict(id)?;
         Ok(record)
+    }
+
+    /// Every session that is over and was not judged by these rules, oldest first.
+    pub fn outdated(&self, rules: u32) -> Result<Vec<SessionId>, StoreError> {
+        let sql = format!(
+            "SELECT id FROM sessions LEFT JOIN verdicts USING (row)
+             WHERE {} <> 'open' AND rules IS NOT ?1 ORDER BY row",
+            state_sql(&self.silent_taps()?)
+        );
+        let mut statement = self.connection().prepare(&sql)?;
+        let ids = statement.query_map([rules], |row| id(row, 0))?;
+        Ok(ids.collect::<rusqlite::Result<_>>()?)
     }
 
     /// The verdict that is in the store.

@@ -35,6 +35,13 @@ pub(super) fn differences(record: &Record, seen: &Seen, expected: &Expected) -> 
         or_none(reported.map(|reported| reported.code)),
     );
     same("the client's own account", or_none(told(seen)), or_none(reported.map(|r| r.code)));
+    let (layer, cause) = expected.verdict;
+    let verdict = record.verdict.as_ref();
+    same(
+        "the verdict",
+        format!("{}: {cause}", layer.name()),
+        or_none(verdict.map(|verdict| format!("{}: {}", verdict.layer.name(), verdict.cause))),
+    );
     let silence = record.idle.at_end_ms.unwrap_or_default();
     let wanted = Offset(u64::try_from(expected.silence.as_micros()).unwrap_or(u64::MAX));
     if silence < wanted {
@@ -92,6 +99,7 @@ mod tests {
                 "the first ending should be fin of upstream, the record shows none",
                 "the client's report should be 1006, the record shows none",
                 "the client's own account should be 1005, the record shows none",
+                "the verdict should be transport: eof_without_close_frame, the record shows none",
                 "the silence should be 1.900 s or more, the record shows 0.0 ms",
             ]
         );

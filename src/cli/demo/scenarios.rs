@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::gateway::client::{Device, Farewell, Hail, Proof, Script};
 use crate::gateway::{DeviceKey, Ending, LocalPairing, Misbehaviour, Policy, When};
-use crate::session::Leg;
+use crate::session::{Layer, Leg};
 
 /// What the stand-in wants of clients.
 const TOKEN: &str = "demo-token-5f0c8a41d92e7b36";
@@ -67,12 +67,19 @@ pub(super) struct Expected {
     pub(super) silence: Duration,
     /// Pings that were answered, at least.
     pub(super) pongs: u64,
+    /// What the verdict has to say.
+    pub(super) verdict: (Layer, &'static str),
 }
 
 impl Expected {
     /// A connect that the gateway refuses with this detail and Close 1008.
-    const fn refused(refusal: &'static str) -> Self {
-        Self { refusal: Some(refusal), ..Self::closed(Leg::Upstream, 1008) }
+    const fn refused(refusal: &'static str, layer: Layer, cause: &'static str) -> Self {
+        let closed = Self::closed(Leg::Upstream, 1008);
+        Self { refusal: Some(refusal), verdict: (layer, cause), ..closed }
+    }
+
+    const fn judged(self, layer: Layer, cause: &'static str) -> Self {
+        Self { verdict: (layer, cause), ..self }
     }
 
     const fn closed(by: Leg, code: u16) -> Self {
@@ -89,6 +96,7 @@ impl Expected {
             reported: Some(1006),
             silence: Duration::ZERO,
             pongs: 0,
+            verdict: (Layer::Ok, "connected"),
         }
     }
 }
@@ -110,7 +118,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         name: "wrong-token",
         simulates: "a client offers the token of another gateway",
         client: |script| connect_param(script, "auth", json!({ "token": WRONG_TOKEN })),
-        expected: Expected::refused("AUTH_TOKEN_MISMATCH"),
+        expected: Expected::refused("AUTH_TOKEN_MISMATCH", Layer::Auth, "token_mismatch"),
         ..ORDERLY
     },
     Scenario {
@@ -118,21 +126,26 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         simulates: "a device has the token, but nobody has approved it",
         gateway: |policy| policy.local_pairing = LocalPairing::Required,
         client: with_new_device,
-        expected: Expected::refused("PAIRING_REQUIRED"),
+        expected: Expected::refused("PAIRING_REQUIRED", Layer::Pairing, "not_paired"),
         ..ORDERLY
     },
     Scenario {
         name: "foreign-origin",
         simulates: "a web page of a site that is not allowed connects",
         client: as_page_of_another_site,
-        expected: Expected::refused("CONTROL_UI_ORIGIN_NOT_ALLOWED"),
+        expected: Expected::refused(
+            "CONTROL_UI_ORIGIN_NOT_ALLOWED",
+            Layer::Origin,
+            "origin_not_allowed",
+        ),
         ..ORDERLY
     },
     Scenario {
         name: "refused-upgrade",
         simulates: "a proxy the gateway does not trust adds X-Forwarded-For",
         client: |script| script.headers = header("X-Forwarded-For", "203.0.113.7"),
-        expected: Expected { status: 403, reported: None, ..Expected::ended(Leg::Upstream, "fin") },
+        expected: Expected { status: 403, reported: None, ..Expected::ended(Leg::Upstream, "fin") }
+            .judged(Layer::Transport, "proxy_attribution_required"),
         ..ORDERLY
     },
     Scenario {
@@ -140,7 +153,8 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         simulates: "the gateway goes without a Close frame: FIN",
         gateway: |policy| end(policy, Ending::Fin),
         client: stay,
-        expected: Expected::ended(Leg::Upstream, "fin"),
+        expected: Expected::ended(Leg::Upstream, "fin")
+            .judged(Layer::Transport, "eof_without_close_frame"),
         ..ORDERLY
     },
     Scenario {
@@ -148,7 +162,8 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         simulates: "the gateway crashes: the connection is reset",
         gateway: |policy| end(policy, Ending::Reset),
         client: stay,
-        expected: Expected::ended(Leg::Upstream, "reset"),
+        expected: Expected::ended(Leg::Upstream, "reset")
+            .judged(Layer::Transport, "reset_mid_session"),
         ..ORDERLY
     },
     Scenario {
@@ -160,7 +175,8 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             // The limit, less what a coarse timer takes off.
             silence: Duration::from_millis(1900),
             ..Expected::ended(Leg::Upstream, "fin")
-        },
+        }
+        .judged(Layer::Transport, "eof_without_close_frame"),
         ..ORDERLY
     },
     Scenario {
@@ -168,7 +184,8 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         simulates: "the gateway restarts, and tells its clients so",
         midway: Midway::Restart,
         client: stay,
-        expected: Expected::closed(Leg::Upstream, 1012),
+        expected: Expected::closed(Leg::Upstream, 1012)
+            .judged(Layer::Transport, "gateway_shutdown"),
         ..ORDERLY
     },
 ];

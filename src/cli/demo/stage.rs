@@ -22,6 +22,7 @@ use crate::proxy::{self, Console, Proxy, ProxyError, Settings};
 use crate::redact::{FingerprintKey, Redactor};
 use crate::store;
 use crate::upgrade::Edits;
+use crate::verdict::Limits;
 
 /// How long the tap waits for what a client left behind.
 const DRAIN: Duration = Duration::from_millis(500);
@@ -140,5 +141,6 @@ fn settings(routes: Vec<proxy::Route>, store: &Path) -> anyhow::Result<Settings>
         drain: DRAIN,
         head_patience: Duration::from_secs(10),
         keepalive: None,
+        limits: Limits::standard().clone(),
     })
 }

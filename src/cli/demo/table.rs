@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::Shown;
 use crate::report::{Rows, how_it_ended, in_words};
-use crate::session::{Offset, Record, Reported, SessionId};
+use crate::session::{Offset, Record, Reported, SessionId, Verdict};
 
 /// The scenario that is the most worth a look.
 const LOOK_AT: &str = "idle-cut";
@@ -13,25 +13,34 @@ const LOOK_AT: &str = "idle-cut";
 const SILENCE: Offset = Offset(1_000_000);
 
 const NOTE: &str = "\
-derived: never on the wire; what an application reports without a Close frame
+* never on the wire: what an application reports without a Close frame
 
 Look closer:
 ";
 
 /// The table, and the commands to type next.
 pub(super) fn text(shown: &[Shown], store: &Path, width: Option<u16>) -> String {
-    let heads = ["SCENARIO", "WHAT THE WIRE SHOWED", "CLIENT REPORTS", "ID"];
-    let mut rows = Rows::new(&heads, &[], width);
+    let heads = ["SCENARIO", "VERDICT", "WHAT THE WIRE SHOWED", "CLIENT SAW", "ID"];
+    let mut rows = Rows::new(&heads, &[], width).wrapping_only(&[2]);
     for Shown { name, record, .. } in shown {
-        let [wire, reports, id] = match record {
-            Some(record) => [wire(record), reports(record), record.id.short().to_owned()],
-            None => ["nothing was recorded", "-", "-"].map(str::to_owned),
+        let [verdict, wire, reports, id] = match record {
+            Some(record) => {
+                let id = record.id.short().to_owned();
+                [verdict(record), wire(record), reports(record), id]
+            }
+            None => ["-", "nothing was recorded", "-", "-"].map(str::to_owned),
         };
-        rows.add([(*name).to_owned(), wire, reports, id]);
+        rows.add([(*name).to_owned(), verdict, wire, reports, id]);
     }
     let look_at = shown.iter().find(|shown| shown.name == LOOK_AT);
     let id = look_at.and_then(|shown| shown.record.as_ref()).map(|record| record.id);
     format!("\n{rows}\n{}", next_steps(store, id))
+}
+
+/// The layer over the cause: side by side they would leave a narrow terminal nothing.
+fn verdict(record: &Record) -> String {
+    let words = |verdict: &Verdict| format!("{}:\n{}", verdict.layer.name(), verdict.cause);
+    record.verdict.as_ref().map_or_else(|| "-".to_owned(), words)
 }
 
 /// What ended it first, and how long nothing had been sent, where that is why.
@@ -63,7 +72,7 @@ fn shortened(text: String) -> String {
 /// What the application at the client reports.
 fn reports(record: &Record) -> String {
     match &record.close.seen_by_client {
-        Some(Reported { code, derived: true, .. }) => format!("{code} (derived)"),
+        Some(Reported { code, derived: true, .. }) => format!("{code}*"),
         Some(Reported { code, derived: false, .. }) => code.to_string(),
         None => {
             let status = record.response.as_ref().and_then(|response| response.status);

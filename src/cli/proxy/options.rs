@@ -13,6 +13,7 @@ use super::fingerprint_key::fingerprint_key;
 use crate::accept::{ListenSpec, ServerTls, TrustedProxies};
 use crate::authority::Authority;
 use crate::cli::UsageError;
+use crate::cli::judging::LimitsFile;
 use crate::cli::store_path::{StorePath, state_folder};
 use crate::connect::{ClientTlsSettings, DialSettings, Dialer, Upstream, ViaSpec};
 use crate::observe::{self, Capture};
@@ -20,6 +21,7 @@ use crate::proxy::{LogFormat, Route, Settings};
 use crate::redact::Redactor;
 use crate::store;
 use crate::upgrade::{Edit, Edits, Forwarded};
+use crate::verdict::Limits;
 
 /// Where OpenClaw's gateway listens unless its config says otherwise.
 const GATEWAY: &str = "ws://127.0.0.1:18789";
@@ -63,6 +65,8 @@ pub(in crate::cli) struct ProxyArgs {
     /// How long sessions may go on after SIGTERM before they are cut
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = humantime::parse_duration)]
     drain: Duration,
+    #[command(flatten)]
+    limits: LimitsFile,
     #[command(flatten)]
     heads: HeadArgs,
     #[command(flatten)]
@@ -220,6 +224,7 @@ impl ProxyArgs {
             drain: self.drain,
             head_patience: self.heads.head_timeout,
             keepalive: self.dial.tcp_keepalive,
+            limits: self.limits.read()?.unwrap_or_else(|| Limits::standard().clone()),
         })
     }
 

@@ -1,4 +1,4 @@
-//! The first screen: what happened, who ended it, and where to look.
+//! The facts at a glance: what happened and who ended it.
 
 use super::ends::saw;
 use super::heads::{accept, answer};
@@ -6,11 +6,11 @@ use crate::report::clock::Clock;
 use crate::report::outcome::{how_it_ended, opaque_in_words};
 use crate::report::page::Page;
 use crate::report::quantity::{bytes, count};
-use crate::session::{Direction, EndingKind, Kind, Leg, Record, State, Traffic};
+use crate::session::{Direction, EndingKind, Kind, Leg, Record, Traffic};
 
 pub(super) fn summary(page: &mut Page, record: &Record, clock: &Clock) {
-    page.headline(&format!("Session {}  {}  {}", record.id, record.kind.name(), state(record)));
-    page.headline(&how_it_ended(record));
+    page.section("What happened");
+    page.line(&how_it_ended(record));
     page.row("started", &clock.millis(record.started_at));
     page.row("lasted", &record.duration_ms.to_string());
     page.row("ended by", &ended_by(record));
@@ -25,14 +25,6 @@ pub(super) fn summary(page: &mut Page, record: &Record, clock: &Clock) {
     if let Some(gap) = record.gap {
         let lost = format!("{} and {}", count(gap.frames, "frame"), count(gap.events, "event"));
         page.row("not recorded", &format!("{lost}: the recorder could not keep up"));
-    }
-}
-
-fn state(record: &Record) -> &'static str {
-    match record.state {
-        State::Open => "still open",
-        State::Ended => "ended",
-        State::Interrupted => "interrupted",
     }
 }
 

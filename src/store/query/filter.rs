@@ -24,8 +24,32 @@ pub struct Filter {
     pub min_duration: Option<Offset>,
     pub max_duration: Option<Offset>,
     pub state: Option<State>,
+    /// What stored verdicts say. A session without one fits: whoever reads it has to judge it.
+    pub judged: JudgedAs,
     /// At most so many, the newest.
     pub limit: Option<usize>,
+}
+
+/// What a verdict must say; an empty list is anything.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct JudgedAs {
+    pub layers: Vec<String>,
+    pub causes: Vec<String>,
+    pub whose: Vec<String>,
+}
+
+impl JudgedAs {
+    pub fn is_anything(&self) -> bool {
+        self.layers.is_empty() && self.causes.is_empty() && self.whose.is_empty()
+    }
+
+    /// Whether a verdict in these words fits.
+    pub fn fits(&self, layer: &str, cause: &str, who: &str) -> bool {
+        let among = |words: &[String], word: &str| {
+            words.is_empty() || words.iter().any(|listed| listed == word)
+        };
+        among(&self.layers, layer) && among(&self.causes, cause) && among(&self.whose, who)
+    }
 }
 
 /// Among which rows is looked.
@@ -121,6 +145,9 @@ impl Filter {
             }
             None => {}
         }
+        query.add_judged("layer", &self.judged.layers);
+        query.add_judged("cause", &self.judged.causes);
+        query.add_judged("who", &self.judged.whose);
         let limit = self.limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(-1));
         let sql = format!(
             "SELECT id, started_us, {duration}, kind, {state}, listener, client, upstream, path,
@@ -178,10 +205,18 @@ impl Query {
             self.values.push(value.into());
         }
     }
+
+    /// One of these words, or no verdict yet.
+    fn add_judged(&mut self, column: &str, words: &[String]) {
+        let Some((first, others)) = words.split_first() else { return };
+        let places = vec!["?"; words.len()].join(", ");
+        self.add(&format!("(rules IS NULL OR {column} IN ({places}))"), Some(first.clone()));
+        self.values.extend(others.iter().map(|word| Value::from(word.clone())));
+    }
 }
 
 /// The state as it is, for a tap that was killed cannot say so.
-pub(super) fn state_sql(silent: &[i64]) -> String {
+pub(in crate::store) fn state_sql(silent: &[i64]) -> String {
     if silent.is_empty() {
         return "state".to_owned();
     }

@@ -61,6 +61,10 @@ impl Trace {
             .collect()
     }
 
+    pub(crate) fn expected_layer(&self, session: usize) -> &str {
+        &self.sessions[session].expected_layer
+    }
+
     pub(super) fn seed(&self, session: usize) -> u64 {
         let mut hasher = DefaultHasher::new();
         (&self.name, session).hash(&mut hasher);
