@@ -22,6 +22,7 @@ pub mod report;
 pub mod session;
 pub mod socket;
 pub mod store;
+pub mod timeline;
 pub mod upgrade;
 pub mod verdict;
 pub mod websocket;

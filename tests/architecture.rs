@@ -17,14 +17,15 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("redact", &["websocket", "session"]),
     ("observe", &["websocket", "session"]),
     ("verdict", &["websocket", "session"]),
-    ("report", &["websocket", "session"]),
+    ("timeline", &["session"]),
+    ("report", &["websocket", "session", "timeline"]),
     ("socket", &["session"]),
     ("authority", &[]),
     ("accept", &["session", "socket", "authority"]),
     ("connect", &["session", "socket"]),
     ("upgrade", &[]),
     ("relay", &["session", "socket"]),
-    ("store", &["websocket", "session"]),
+    ("store", &["websocket", "session", "timeline"]),
     ("gateway", &["websocket"]),
     ("proxy", FLOW),
     ("cli", EVERYTHING),
@@ -44,6 +45,7 @@ const FLOW: &[&str] = &[
     "relay",
     "store",
     "verdict",
+    "timeline",
 ];
 
 const EVERYTHING: &[&str] = &[
@@ -60,10 +62,13 @@ const EVERYTHING: &[&str] = &[
     "store",
     "gateway",
     "proxy",
+    "timeline",
+    "verdict",
 ];
 
 /// Rooms without sockets, files, tasks or clocks.
-const PURE: &[&str] = &["websocket", "session", "redact", "observe", "report", "verdict"];
+const PURE: &[&str] =
+    &["websocket", "session", "redact", "observe", "report", "timeline", "verdict"];
 const IMPURE: &[&str] = &["tokio::", "std::fs", "std::net::Tcp", "Instant::now", "SystemTime::now"];
 
 const MAX_LINES: usize = 500;
