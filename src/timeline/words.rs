@@ -64,7 +64,7 @@ pub fn words(lines: Vec<(By, LogLine)>, wire_cause: &str) -> GatewayWords {
         .enumerate()
         .filter_map(|(at, joined)| cause(&joined.line.what).map(|cause| (at, cause)));
     // The last of equals: a connection ends once, and speaks of its end last.
-    let best = told.max_by_key(|(at, cause)| (cause.weight, *at));
+    let best = told.max_by_key(|(at, cause)| (!cause.causes.is_empty(), cause.weight, *at));
     let said = best.map(|(line, Cause { weight, words, causes })| {
         let agreement = if causes.is_empty() {
             Agreement::NotComparable
