@@ -16,6 +16,7 @@ mod commit;
 mod intake;
 mod keys;
 mod lines;
+mod log;
 mod place;
 mod query;
 mod records;
@@ -34,6 +35,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 pub use intake::{Recorder, SessionKey};
+pub use log::LogWriter;
 pub use query::{
     Filter, FindError, Follow, Frames, Judged, JudgedAs, Listed, Reader, TapGap, TapRow,
 };

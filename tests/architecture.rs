@@ -63,7 +63,6 @@ const EVERYTHING: &[&str] = &[
     "gateway",
     "proxy",
     "timeline",
-    "verdict",
 ];
 
 /// Rooms without sockets, files, tasks or clocks.

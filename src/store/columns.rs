@@ -36,6 +36,11 @@ pub(super) struct Texts {
     pub(super) upstream: Option<String>,
     pub(super) path: Option<String>,
     pub(super) origin: Option<String>,
+    /// Both ends of the upstream leg, when the upstream is our direct peer.
+    pub(super) upstream_local: Option<String>,
+    pub(super) upstream_peer: Option<String>,
+    /// The connection's name in the gateway's log.
+    pub(super) conn: Option<String>,
 }
 
 impl Columns {
@@ -48,7 +53,14 @@ impl Columns {
                 texts.listener = Some(started.listener.clone());
                 texts.client = Some(started.client.clone());
             }
-            Event::Dial(dial) => self.texts_mut().upstream = Some(dial.url.clone()),
+            Event::Dial(dial) => {
+                let texts = self.texts_mut();
+                texts.upstream = Some(dial.url.clone());
+                if dial.via.is_none() {
+                    texts.upstream_local.clone_from(&dial.local);
+                    texts.upstream_peer.clone_from(&dial.peer);
+                }
+            }
             Event::Request { head, .. } => {
                 let texts = self.texts_mut();
                 texts.path = path(head).map(str::to_owned);
@@ -72,6 +84,11 @@ impl Columns {
                 self.ending = self.ending.or_else(|| Some(ending.kind.name()));
                 self.failed |= self.kind == Kind::Opaque && is_failure(&ending.kind);
             }
+            Event::Hello(hello) => {
+                if let Some(conn) = &hello.conn_id {
+                    self.texts_mut().conn = Some(conn.clone());
+                }
+            }
             Event::Finished(finish) => self.finish(finish),
             Event::Tls { .. }
             | Event::ResponseBody { .. }
@@ -79,7 +96,6 @@ impl Columns {
             | Event::Captured(_)
             | Event::Envelope(_)
             | Event::Connect(_)
-            | Event::Hello(_)
             | Event::Tcp(_)
             | Event::TlsRecords { .. }
             | Event::Gap(_)

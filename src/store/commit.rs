@@ -11,15 +11,18 @@ use crate::session::{Direction, State};
 
 const INSERT_SESSION: &str = "
 INSERT INTO sessions (id, tap, started_us, duration_us, kind, state, listener, client, upstream,
-    path, origin, status, close_code, close_from, ending, well, first_slot, last_slot)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)";
+    path, origin, status, close_code, close_from, ending, well, first_slot, last_slot,
+    upstream_local, upstream_peer, conn)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
+    ?21)";
 
 /// Text that is in the file already is not held in memory, hence `coalesce`.
 const UPDATE_SESSION: &str = "
 UPDATE sessions SET duration_us = ?2, kind = ?3, state = ?4, listener = coalesce(?5, listener),
     client = coalesce(?6, client), upstream = coalesce(?7, upstream), path = coalesce(?8, path),
     origin = coalesce(?9, origin), status = ?10, close_code = ?11, close_from = ?12, ending = ?13,
-    well = ?14, last_slot = ?15
+    well = ?14, last_slot = ?15, upstream_local = coalesce(?16, upstream_local),
+    upstream_peer = coalesce(?17, upstream_peer), conn = coalesce(?18, conn)
 WHERE row = ?1";
 
 const INSERT_EVENTS: &str = "INSERT INTO events (row, lines) VALUES (?1, ?2)";
@@ -142,6 +145,9 @@ impl Statements<'_> {
             columns.well(),
             place.slot,
             ended(open, place),
+            texts.upstream_local,
+            texts.upstream_peer,
+            texts.conn,
         ])
     }
 
@@ -165,6 +171,9 @@ impl Statements<'_> {
             columns.ending,
             columns.well(),
             ended(open, place),
+            texts.upstream_local,
+            texts.upstream_peer,
+            texts.conn,
         ])?;
         Ok(())
     }

@@ -6,6 +6,7 @@
 pub(super) mod filter;
 mod follow;
 mod frames;
+mod log;
 mod open;
 mod totals;
 

@@ -77,9 +77,31 @@ impl Upkeep {
             Some(max) => used_bytes(connection)? > i64::try_from(max).unwrap_or(i64::MAX),
             None => false,
         };
+        let deleted = delete_lines(connection, before, too_large)?;
         let before = if too_large { i64::MAX } else { before.unwrap_or(i64::MIN) };
-        delete_oldest(connection, before)
+        Ok(delete_oldest(connection, before)? || deleted)
     }
+}
+
+/// Lines of logs go when they are too old, and when the sessions they could belong to went.
+fn delete_lines(
+    connection: &Connection,
+    before: Option<i64>,
+    too_large: bool,
+) -> rusqlite::Result<bool> {
+    let oldest: Option<i64> = if too_large {
+        connection.query_row("SELECT min(started_us) FROM sessions", [], |row| row.get(0))?
+    } else {
+        None
+    };
+    let before = before.max(oldest).unwrap_or(i64::MIN);
+    let deleted = connection
+        .prepare_cached(
+            "DELETE FROM log_lines WHERE line IN
+                (SELECT line FROM log_lines WHERE at_us < ?1 ORDER BY at_us LIMIT ?2)",
+        )?
+        .execute([before, i64::from(PARTS)])?;
+    Ok(deleted > 0)
 }
 
 fn delete_oldest(connection: &mut Connection, before: i64) -> rusqlite::Result<bool> {

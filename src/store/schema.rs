@@ -51,7 +51,10 @@ CREATE TABLE sessions (
     ending TEXT,
     well INTEGER,
     first_slot INTEGER NOT NULL,
-    last_slot INTEGER
+    last_slot INTEGER,
+    upstream_local TEXT,
+    upstream_peer TEXT,
+    conn TEXT
 ) STRICT;
 CREATE INDEX sessions_started ON sessions (started_us);
 CREATE INDEX sessions_open ON sessions (tap) WHERE state = 'open';
@@ -75,6 +78,19 @@ CREATE TABLE gaps (
     events INTEGER NOT NULL,
     frames INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE log_lines (
+    line INTEGER PRIMARY KEY,
+    hash BLOB NOT NULL UNIQUE,
+    source TEXT NOT NULL,
+    at_us INTEGER NOT NULL,
+    conn TEXT,
+    port INTEGER,
+    kind TEXT NOT NULL,
+    body TEXT NOT NULL
+) STRICT;
+CREATE INDEX log_lines_at ON log_lines (at_us);
+CREATE INDEX log_lines_conn ON log_lines (conn) WHERE conn IS NOT NULL;
+CREATE INDEX log_lines_port ON log_lines (port, at_us) WHERE port IS NOT NULL;
 ";
 
 /// The version that this program writes and reads.

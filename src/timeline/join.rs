@@ -71,6 +71,9 @@ pub struct Joined {
 }
 
 impl Span {
+    /// Microseconds by which a line can lie outside of its session.
+    pub const SLACK: i64 = AFTERWARDS + STAMP;
+
     /// The same as a store says it of a recorded session.
     pub fn of(record: &Record) -> Self {
         let dial = record.upstream.dial.as_ref().filter(|dial| dial.via.is_none());
@@ -89,6 +92,12 @@ impl Span {
     pub fn addr(text: &str) -> Option<SocketAddr> {
         let addr: SocketAddr = text.parse().ok()?;
         Some(SocketAddr::new(addr.ip().to_canonical(), addr.port()))
+    }
+
+    /// When a line that is joined by the port can have been written.
+    pub fn window(&self) -> [Wall; 2] {
+        let until = self.until.0.saturating_add(Self::SLACK);
+        [Wall(self.from.0.saturating_sub(STAMP)), Wall(until)]
     }
 
     /// How far outside of the session a moment is; none when too far.
