@@ -4,6 +4,7 @@
 mod connection;
 mod console;
 mod exchange;
+mod gateway_log;
 mod judge;
 mod place;
 mod recording;

@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use super::Console;
 use super::connection::{self, Listening};
+use super::gateway_log::GatewayLog;
 use super::judge::Judge;
 use super::place::place;
 use super::recording::Tools;
@@ -61,6 +62,7 @@ pub struct Proxy {
     tools: Arc<Tools>,
     writer: Writer,
     judge: Judge,
+    gateway_log: Option<GatewayLog>,
     drain: Duration,
     stopping: CancellationToken,
     cut: CancellationToken,
@@ -90,6 +92,10 @@ impl Proxy {
         });
         let (recorder, writer) = Recorder::open(&store, &TapInfo { info }, store_settings)?;
         let judge = Judge::start(&store, limits).map_err(ProxyError::Thread)?;
+        let gateway_log = settings
+            .gateway_log
+            .map(|file| GatewayLog::follow(&file, &store, redactor.clone(), console.clone()));
+        let gateway_log = gateway_log.transpose()?;
         let tools = Arc::new(Tools { recorder, redactor, console, observe });
         let (stopping, cut) = (CancellationToken::new(), CancellationToken::new());
         let tracker = TaskTracker::new();
@@ -109,7 +115,19 @@ impl Proxy {
         };
         let listeners = routes.into_iter().zip(listeners).map(listening).collect();
         let (drain, chores) = (settings.drain, TaskTracker::new());
-        Ok(Self { listeners, bound, tools, writer, judge, drain, stopping, cut, tracker, chores })
+        Ok(Self {
+            listeners,
+            bound,
+            tools,
+            writer,
+            judge,
+            gateway_log,
+            drain,
+            stopping,
+            cut,
+            tracker,
+            chores,
+        })
     }
 
     /// The listeners, in the order of the routes.
@@ -138,8 +156,8 @@ impl Proxy {
         stop: impl Future<Output = ()>,
         now: impl Future<Output = ()>,
     ) -> Result<(), ProxyError> {
-        let Self { listeners, tools, writer, judge, drain, stopping, cut, tracker, chores, .. } =
-            self;
+        let Self { listeners, tools, writer, judge, gateway_log, .. } = self;
+        let Self { drain, stopping, cut, tracker, chores, .. } = self;
         let all: Vec<_> = listeners.iter().map(|(_, listening)| Arc::clone(listening)).collect();
         let accepting = TaskTracker::new();
         for (listener, listening) in listeners {
@@ -168,12 +186,15 @@ impl Proxy {
         chores.wait().await;
         // Past this a session's record stays open, and the next reader calls it interrupted.
         drop(tokio::time::timeout(LAST_WORDS, tracker.wait()).await);
-        let closed = tokio::task::spawn_blocking(move || {
+        let close = move || {
+            if let Some(gateway_log) = gateway_log {
+                gateway_log.close();
+            }
             let closed = writer.close();
             judge.finish();
             closed
-        })
-        .await;
+        };
+        let closed = tokio::task::spawn_blocking(close).await;
         closed.unwrap_or(Err(StoreError::Unfinished))?;
         Ok(())
     }

@@ -17,6 +17,8 @@ pub struct Settings {
     pub routes: Vec<Route>,
     pub store: PathBuf,
     pub store_settings: store::Settings,
+    /// The gateway's own log, to be followed into the store.
+    pub gateway_log: Option<PathBuf>,
     pub redactor: Redactor,
     pub observe: observe::Settings,
     /// How long sessions may go on after the signal to stop.

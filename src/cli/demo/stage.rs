@@ -136,6 +136,7 @@ fn settings(routes: Vec<proxy::Route>, store: &Path) -> anyhow::Result<Settings>
         routes,
         store: store.to_owned(),
         store_settings: store::Settings::default(),
+        gateway_log: None,
         redactor: Redactor::new(FingerprintKey::new(key), true),
         observe: observe::Settings { capture: Capture::Handshake, message_limit: MESSAGE_LIMIT },
         drain: DRAIN,

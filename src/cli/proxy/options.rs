@@ -41,6 +41,10 @@ pub(in crate::cli) struct ProxyArgs {
     upstream: Vec<Upstream>,
     #[command(flatten)]
     store: StorePath,
+    /// The log file of an OpenClaw gateway (its logging.file), to be followed: `wstap show` has
+    /// its lines beside each session
+    #[arg(long, value_name = "FILE")]
+    gateway_log: Option<PathBuf>,
     /// Delete finished sessions older than this, as 14d or 12h
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     keep_for: Option<Duration>,
@@ -219,6 +223,7 @@ impl ProxyArgs {
                 },
                 ..store::Settings::default()
             },
+            gateway_log: self.gateway_log,
             redactor: Redactor::new(key, !self.no_redact),
             observe: observe::Settings { capture: self.capture.into(), message_limit },
             drain: self.drain,
