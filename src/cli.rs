@@ -4,6 +4,7 @@
 mod cert;
 mod demo;
 mod explain;
+mod import;
 mod judging;
 mod proxy;
 mod session_id;
@@ -40,6 +41,7 @@ enum Command {
     Show(show::ShowArgs),
     Explain(explain::ExplainArgs),
     Verdict(verdict::VerdictArgs),
+    Import(import::ImportArgs),
     Demo(demo::DemoArgs),
     Cert(cert::CertArgs),
 }
@@ -85,6 +87,7 @@ impl Cli {
             Command::Show(args) => args.run(),
             Command::Explain(args) => args.run(),
             Command::Verdict(args) => args.run(),
+            Command::Import(args) => args.run(),
             Command::Demo(args) => args.run(),
             Command::Cert(args) => args.run(),
         }

@@ -22,7 +22,7 @@ mod words;
 pub use advice::Advice;
 pub use clock::Clock;
 pub use frames::FrameList;
-pub use json::{document, line};
+pub use json::{WithLog, document, line};
 pub use junit::JUnit;
 pub use outcome::{how_it_ended, in_words};
 pub use rows::Rows;

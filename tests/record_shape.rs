@@ -12,8 +12,9 @@ mod sample;
 
 use sample::Sample;
 use serde_json::Value;
-use wstap::report;
+use wstap::report::{self, WithLog};
 use wstap::session::Record;
+use wstap::timeline::{By, GatewayWords, LogLine, words};
 
 fn record(sample: &Sample) -> Record {
     let mut record = Record::new(sample.id, sample.started_at);
@@ -25,7 +26,8 @@ fn record(sample: &Sample) -> Record {
 }
 
 fn json(sample: &Sample) -> Value {
-    let document = report::document(&record(sample)).expect("JSON");
+    let document =
+        report::document(&WithLog::new(&record(sample), &GatewayWords::default())).expect("JSON");
     serde_json::from_str(&document).expect("JSON")
 }
 
@@ -81,9 +83,11 @@ fn a_line_and_a_document_say_the_same_and_both_come_back() {
 #[test]
 fn nothing_from_the_wire_is_obeyed_by_a_terminal() {
     let record = record(&sample::http());
-    let page = report::show(&record, &report::Clock::utc());
+    let line = r#"{"level":"\u0007","message":"← \u001b]0;x\u0007 conn=?","1":{"cause":"\u0085"}}"#;
+    let words = words(vec![(By::Conn, LogLine::parse(line, str::to_owned))], "connected");
+    let page = report::show(&record, &words, &report::Clock::utc());
     let ours = page.replace("\u{1b}[1m", "").replace("\u{1b}[2m", "").replace("\u{1b}[0m", "");
-    let document = report::document(&record).expect("JSON");
+    let document = report::document(&WithLog::new(&record, &words)).expect("JSON");
     for text in [ours, document, report::follow_line(&record, &report::Clock::utc())] {
         assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
     }

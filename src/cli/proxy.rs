@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::Outcome;
 use crate::proxy::{Bound, Console, Proxy, Settings};
 
+pub(super) use fingerprint_key::fingerprint_key;
 pub(super) use options::ProxyArgs;
 
 impl ProxyArgs {

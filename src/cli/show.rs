@@ -9,9 +9,10 @@ use super::judging::LimitsFile;
 use super::session_id::by_prefix;
 use super::store_path::StorePath;
 use super::{Outcome, say};
-use crate::report::{self, Clock, FrameList};
+use crate::report::{self, Clock, FrameList, WithLog};
 use crate::session::SessionId;
 use crate::store::{Filter, Reader};
+use crate::timeline;
 
 /// Show one session: the verdict, what to do, and everything that is known of it.
 #[derive(Debug, clap::Args)]
@@ -61,11 +62,17 @@ impl ShowArgs {
 
     fn record(&self, reader: &Reader, id: SessionId) -> anyhow::Result<()> {
         let record = self.limits.judging()?.record(reader, id)?;
+        let cause = record.verdict.as_ref().map_or("", |verdict| &verdict.cause);
+        let words = timeline::words(reader.joined(id)?, cause);
         if self.output.json {
-            return Ok(writeln!(io::stdout().lock(), "{}", report::document(&record)?)?);
+            return Ok(writeln!(
+                io::stdout().lock(),
+                "{}",
+                report::document(&WithLog::new(&record, &words))?
+            )?);
         }
         let clock = if self.utc { Clock::utc() } else { Clock::of(TimeZone::system()) };
-        Ok(write!(anstream::stdout().lock(), "{}", report::show(&record, &clock))?)
+        Ok(write!(anstream::stdout().lock(), "{}", report::show(&record, &words, &clock))?)
     }
 
     fn frames(&self, reader: &Reader, id: SessionId) -> anyhow::Result<()> {

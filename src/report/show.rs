@@ -3,6 +3,7 @@
 
 mod content;
 mod ends;
+mod gateway_log;
 mod heads;
 mod legs;
 mod opening;
@@ -13,17 +14,17 @@ mod verdict;
 use super::clock::Clock;
 use super::page::Page;
 use crate::session::Record;
+use crate::timeline::GatewayWords;
 
 /// A section of the page; it adds nothing when it has nothing to say.
 type Section = fn(&mut Page, &Record, &Clock);
 
 /// What is most often looked for comes first.
+const FIRST: &[Section] =
+    &[verdict::verdict, verdict::evidence, summary::summary, ends::endings, ends::close];
+
+/// Behind what the gateway's log says.
 const SECTIONS: &[Section] = &[
-    verdict::verdict,
-    verdict::evidence,
-    summary::summary,
-    ends::endings,
-    ends::close,
     opening::opening,
     heads::request,
     heads::response,
@@ -39,9 +40,13 @@ const SECTIONS: &[Section] = &[
     content::notes,
 ];
 
-/// Everything of a record as text.
-pub fn show(record: &Record, clock: &Clock) -> String {
+/// Everything of a record as text, with what the gateway's log says of it.
+pub fn show(record: &Record, words: &GatewayWords, clock: &Clock) -> String {
     let mut page = Page::default();
+    for section in FIRST {
+        section(&mut page, record, clock);
+    }
+    gateway_log::gateway_log(&mut page, words, clock);
     for section in SECTIONS {
         section(&mut page, record, clock);
     }

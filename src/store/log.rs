@@ -6,7 +6,7 @@ use ring::digest;
 use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::{StoreError, schema};
-use crate::timeline::LogLine;
+use crate::timeline::{Conn, LogLine};
 
 /// Lines of one transaction: a tap that wants to commit never waits long.
 const LINES: usize = 128;
@@ -54,7 +54,7 @@ impl LogWriter {
                     &hash.as_ref()[..16],
                     source,
                     self.last,
-                    line.conn.as_ref().map(|conn| conn.as_str()),
+                    line.conn.as_ref().map(Conn::as_str),
                     line.port(),
                     line.what.name(),
                     body,

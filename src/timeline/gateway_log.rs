@@ -190,8 +190,9 @@ impl LogLine {
         let Ok(Value::Object(fields)) = serde_json::from_str::<Value>(line.trim()) else {
             return Self::of_text(line.trim());
         };
-        let texts = ["message", "2", "1", "0"].into_iter();
-        let message = texts.filter_map(|key| fields.get(key)?.as_str()).next().unwrap_or_default();
+        let texts = ["message", "2", "1", "0"];
+        let message =
+            texts.into_iter().find_map(|key| fields.get(key)?.as_str()).unwrap_or_default();
         let mut read = Self::of_text(message);
         read.at = string(&fields, "time").and_then(|time| {
             let time: jiff::Timestamp = time.parse().ok()?;

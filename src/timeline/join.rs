@@ -42,15 +42,6 @@ pub enum By {
     Conn,
 }
 
-impl By {
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Port => "port",
-            Self::Conn => "conn",
-        }
-    }
-}
-
 /// A line and its session, as positions in what was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Link {

@@ -45,16 +45,6 @@ pub enum Agreement {
     NotComparable,
 }
 
-impl Agreement {
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Agree => "agree",
-            Self::Disagree => "disagree",
-            Self::NotComparable => "not_comparable",
-        }
-    }
-}
-
 /// Compares the lines of a session with the cause that the wire shows.
 pub fn words(lines: Vec<(By, LogLine)>, wire_cause: &str) -> GatewayWords {
     let lines: Vec<JoinedLine> =

@@ -5,8 +5,8 @@ use super::wstap::Place;
 #[test]
 fn help_of_every_subcommand() {
     let place = Place::new();
-    for command in ["", "sessions", "show", "proxy", "cert"] {
-        let name = if command.is_empty() { "wstap" } else { command };
+    for command in ["", "sessions", "show", "proxy", "cert", "import", "import log"] {
+        let name = if command.is_empty() { "wstap" } else { command }.replace(' ', "_");
         insta::assert_snapshot!(
             format!("help_{name}"),
             place.snapshot(format!("{command} --help").trim())

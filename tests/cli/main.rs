@@ -10,6 +10,7 @@
 mod sample;
 
 mod follow;
+mod gateway_log;
 mod help;
 mod sessions;
 mod show;

@@ -20,7 +20,9 @@ const VARIABLE: &str = "WSTAP_FINGERPRINT_KEY";
 const SHORTEST: usize = 16;
 
 /// The key to use.
-pub(super) fn fingerprint_key(state: anyhow::Result<PathBuf>) -> anyhow::Result<FingerprintKey> {
+pub(in crate::cli) fn fingerprint_key(
+    state: anyhow::Result<PathBuf>,
+) -> anyhow::Result<FingerprintKey> {
     if let Some(text) = std::env::var_os(VARIABLE).filter(|text| !text.is_empty()) {
         let text = text.into_encoded_bytes();
         if text.len() < SHORTEST {

@@ -86,7 +86,8 @@ pub(super) fn without_styles(text: &str) -> String {
     out.push_str(parts.next().unwrap_or_default());
     for part in parts {
         let end = part.find(|c: char| !matches!(c, '0'..='9' | ';')).unwrap_or(part.len());
-        out.push_str(part[end..].strip_prefix('m').unwrap_or(&part[end..]));
+        let rest = &part[end..];
+        out.push_str(rest.strip_prefix('m').unwrap_or(rest));
     }
     out
 }
