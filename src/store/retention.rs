@@ -77,24 +77,22 @@ impl Upkeep {
             Some(max) => used_bytes(connection)? > i64::try_from(max).unwrap_or(i64::MAX),
             None => false,
         };
-        let deleted = delete_lines(connection, before, too_large)?;
+        let lines_before = if too_large { before.max(oldest(connection)?) } else { before };
+        let lines = delete_lines(connection, lines_before.unwrap_or(i64::MIN))?;
         let before = if too_large { i64::MAX } else { before.unwrap_or(i64::MIN) };
-        Ok(delete_oldest(connection, before)? || deleted)
+        let sessions = delete_oldest(connection, before)?;
+        // With no session left to delete, it is the lines that are too many.
+        Ok(lines || sessions || (too_large && delete_lines(connection, i64::MAX)?))
     }
 }
 
+/// When the oldest session started.
+fn oldest(connection: &Connection) -> rusqlite::Result<Option<i64>> {
+    connection.query_row("SELECT min(started_us) FROM sessions", [], |row| row.get(0))
+}
+
 /// Lines of logs go when they are too old, and when the sessions they could belong to went.
-fn delete_lines(
-    connection: &Connection,
-    before: Option<i64>,
-    too_large: bool,
-) -> rusqlite::Result<bool> {
-    let oldest: Option<i64> = if too_large {
-        connection.query_row("SELECT min(started_us) FROM sessions", [], |row| row.get(0))?
-    } else {
-        None
-    };
-    let before = before.max(oldest).unwrap_or(i64::MIN);
+fn delete_lines(connection: &Connection, before: i64) -> rusqlite::Result<bool> {
     let deleted = connection
         .prepare_cached(
             "DELETE FROM log_lines WHERE line IN

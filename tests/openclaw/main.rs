@@ -15,5 +15,6 @@ mod calls;
 mod control_ui;
 mod direct;
 mod faults;
+mod log;
 mod refusals;
 mod tls;
