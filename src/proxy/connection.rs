@@ -91,7 +91,9 @@ pub(super) async fn serve(listening: Arc<Listening>, incoming: Incoming) {
     loop {
         let began = if connection.requests == 0 { accepted } else { Instant::now() };
         let listening = Arc::clone(&connection.listening);
-        let Some(first) = next_first(&listening, &mut stream, &mut buffer).await else {
+        // On the heap, like all that is over when a session begins.
+        let waiting = Box::pin(next_first(&listening, &mut stream, &mut buffer));
+        let Some(first) = waiting.await else {
             // Nothing was begun that an end could break off.
             drop(stream.shutdown().await);
             return;
@@ -112,10 +114,12 @@ pub(super) async fn serve(listening: Arc<Listening>, incoming: Incoming) {
             First::TooLong => connection.bytes("head_too_long", buffer),
             First::Slow => connection.bytes("slow_head", buffer),
             First::Ended if !buffer.is_empty() => connection.bytes("not_http", buffer),
-            First::Ended => return connection.left(began, stream, EndingKind::Fin).await,
+            First::Ended => {
+                return Box::pin(connection.left(began, stream, EndingKind::Fin)).await;
+            }
             First::Failed(error) => {
                 let kind = Seen::of(&Stream::read_failure(&error), 0).kind("");
-                return connection.left(began, stream, kind).await;
+                return Box::pin(connection.left(began, stream, kind)).await;
             }
         };
         connection.spare = Spare::default();

@@ -12,8 +12,8 @@ use tracing::warn;
 use crate::store::{Reader, StoreError, Verdicts};
 use crate::verdict::{Limits, judge_with};
 
-/// Sessions judged in one go, and the time to the next ones: a few percent of one core at the most.
-const SOME: usize = 64;
+/// Sessions judged in one go, and the time to the next ones: about one percent of one core.
+const SOME: usize = 32;
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// Verdicts that are written in one transaction: the ends of sessions wait behind it.

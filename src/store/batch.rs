@@ -68,7 +68,7 @@ pub(super) struct Batch {
 }
 
 /// Buffers that are kept for the next batch, and how large they may be.
-const SPARE: usize = 4096;
+const SPARE: usize = 512;
 const SPARE_BYTES: usize = 4096;
 
 impl Batch {
@@ -266,6 +266,14 @@ impl Batch {
         let only_later =
             |key: &&SessionKey| self.open.get(key).is_some_and(|open| !open.listed.now);
         self.now.iter().chain(later.iter().filter(only_later)).copied().collect()
+    }
+
+    /// Gives back the memory of the last burst.
+    pub(super) fn trim(&mut self) {
+        self.spare = Vec::new();
+        self.now.shrink_to_fit();
+        self.later.shrink_to_fit();
+        self.open.shrink_to_fit();
     }
 
     fn reuse(&mut self, mut buffer: Vec<u8>) {

@@ -28,6 +28,8 @@ const LARGE: usize = 8 << 20;
 const HELD: usize = 32 << 20;
 /// From a failed commit to the next attempt.
 const RETRY: Duration = Duration::from_secs(1);
+/// After this long without anything to write, memory of the last burst is given back.
+const QUIET: Duration = Duration::from_secs(1);
 /// Items for which memory is kept.
 const ITEMS: usize = 1024;
 /// How long closing waits for the last commit.
@@ -96,6 +98,8 @@ struct Task {
     urgent_at: Option<Instant>,
     later_at: Option<Instant>,
     failing: Option<Failing>,
+    /// Since when nothing waits; absent once memory was given back.
+    quiet_since: Option<Instant>,
 }
 
 /// The file cannot be written.
@@ -123,6 +127,7 @@ impl Task {
             urgent_at: None,
             later_at: None,
             failing: None,
+            quiet_since: None,
         }
     }
 
@@ -137,6 +142,7 @@ impl Task {
                 return;
             }
             self.commit_if_due(now);
+            self.trim_if_quiet(now);
             if self.failing.is_none() && self.upkeep.is_due(now) {
                 self.maintain();
             }
@@ -204,8 +210,17 @@ impl Task {
         if let Err(reason) = self.upkeep.step(&mut self.connection, self.tap) {
             warn!(%reason, "the store could not be tidied");
         }
-        self.intake.trim();
-        self.spare.shrink_to(ITEMS);
+    }
+
+    fn trim_if_quiet(&mut self, now: Instant) {
+        if !self.batch.is_empty() {
+            self.quiet_since = Some(now);
+        } else if self.quiet_since.is_some_and(|since| now.duration_since(since) >= QUIET) {
+            self.quiet_since = None;
+            self.intake.trim();
+            self.batch.trim();
+            self.spare.shrink_to(ITEMS);
+        }
     }
 
     fn wait(&self) {
@@ -218,7 +233,10 @@ impl Task {
                 Nap::Busy(left(later.map_or(urgent, |later| later.min(urgent))))
             }
             (None, None, Some(later)) => Nap::Dozing(left(later).min(upkeep)),
-            (None, None, None) => Nap::Sleeping(upkeep),
+            (None, None, None) => {
+                let trim = self.quiet_since.map(|since| left(since + QUIET));
+                Nap::Sleeping(trim.map_or(upkeep, |trim| trim.min(upkeep)))
+            }
         };
         self.intake.nap(nap);
     }

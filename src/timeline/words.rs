@@ -56,7 +56,9 @@ pub fn words(lines: Vec<(By, LogLine)>, wire_cause: &str) -> GatewayWords {
     // The last of equals: a connection ends once, and speaks of its end last.
     let best = told.max_by_key(|(at, cause)| (!cause.causes.is_empty(), cause.weight, *at));
     let said = best.map(|(line, Cause { weight, words, causes })| {
-        let agreement = if causes.is_empty() {
+        // A session that is open, or whose end was not seen, has no cause to compare.
+        let no_cause = matches!(wire_cause, "" | "still_open" | "end_not_seen");
+        let agreement = if causes.is_empty() || no_cause {
             Agreement::NotComparable
         } else if causes.contains(&wire_cause) {
             Agreement::Agree

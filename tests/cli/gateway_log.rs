@@ -14,7 +14,7 @@ use wstap::store::Reader;
 use super::sample::{self, Sample};
 use super::wstap::Place;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const CONN: &str = "2cbd4042-e863-4978-9302-1adccb6f7c12";
 
 /// What a gateway logs when it refuses this session, `ms` after its start.
