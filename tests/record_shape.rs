@@ -15,6 +15,7 @@ use serde_json::Value;
 use wstap::report::{self, WithLog};
 use wstap::session::Record;
 use wstap::timeline::{By, GatewayWords, LogLine, words};
+use wstap::verdict::judge;
 
 fn record(sample: &Sample) -> Record {
     let mut record = Record::new(sample.id, sample.started_at);
@@ -22,6 +23,7 @@ fn record(sample: &Sample) -> Record {
         record.apply(timed);
     }
     record.conclude();
+    record.verdict = Some(judge(&record));
     record
 }
 

@@ -45,12 +45,17 @@ const DURATION: Column =
 const ENDED: Column =
     Column { head: "HOW IT ENDED", width: 0, layout: Wrapped, cell: |r, _| how_it_ended(r) };
 
-/// What went wrong, and with whom, is for every terminal; the rest is in `wstap show`.
-const NARROW: &[Column] = &[ID, DAY_AND_TIME, LAYER, CAUSE_CUT, WHO, DURATION];
-const WIDE: &[Column] = &[ID, STARTED, LAYER, CAUSE, WHO, FROM, PATH, STATUS, DURATION, ENDED];
+const ENDED_CUT: Column = Column { cell: |r, _| shortened(&how_it_ended(r), 56), ..ENDED };
 
-/// Columns from which on the wide table can be read.
-const WIDE_FROM: u16 = 132;
+/// What went wrong, and with whom, is for every terminal; the rest is in `wstap show`.
+const NARROW: &[Column] = &[ID, DAY_AND_TIME, LAYER, CAUSE_CUT, WHO];
+const WIDE: &[Column] = &[ID, DAY_AND_TIME, LAYER, CAUSE, WHO, FROM, PATH, DURATION, ENDED_CUT];
+
+/// For lines that no terminal bounds.
+const FULL: &[Column] = &[ID, STARTED, LAYER, CAUSE, WHO, FROM, PATH, STATUS, DURATION, ENDED];
+
+/// Columns of a terminal from which on the wide table can be read.
+const WIDE_FROM: u16 = 120;
 
 /// Sessions as rows, in the order in which they were added.
 #[derive(Debug)]
@@ -69,8 +74,11 @@ impl fmt::Debug for Column {
 impl SessionTable {
     /// `width` is that of the terminal; without one no cell is wrapped.
     pub fn new(clock: Clock, width: Option<u16>) -> Self {
-        let narrow = width.is_some_and(|width| width < WIDE_FROM);
-        let columns = if narrow { NARROW } else { WIDE };
+        let columns = match width {
+            Some(0..WIDE_FROM) => NARROW,
+            Some(WIDE_FROM..) => WIDE,
+            None => FULL,
+        };
         let heads: Vec<&str> = columns.iter().map(|column| column.head).collect();
         let all = |layout| {
             let places = columns.iter().enumerate().filter(move |(_, c)| c.layout == layout);
@@ -107,7 +115,7 @@ pub fn follow_line(record: &Record, clock: &Clock) -> String {
 
 fn spread(cell: impl Fn(&Column) -> String) -> String {
     let mut line = String::new();
-    for column in WIDE {
+    for column in FULL {
         let (cell, width) = (cell(column), column.width);
         let cell = match column.layout {
             Right => format!("{cell:>width$}  "),
@@ -154,25 +162,25 @@ fn status(record: &Record, _: &Clock) -> String {
     status.map_or_else(|| "-".to_owned(), |status| status.to_string())
 }
 
-/// The beginning of a text, as far as a column goes.
 fn or_dash(text: &str) -> String {
-    const LONGEST: usize = 48;
-    if text.is_empty() {
-        "-".to_owned()
-    } else if text.chars().count() <= LONGEST {
-        clean(text).into_owned()
-    } else {
-        let beginning: String = text.chars().take(LONGEST - 3).collect();
-        format!("{}...", clean(&beginning))
+    if text.is_empty() { "-".to_owned() } else { clean(&shortened(text, 48)).into_owned() }
+}
+
+/// The beginning of a text, as far as a column goes.
+fn shortened(text: &str, longest: usize) -> String {
+    if text.chars().count() <= longest {
+        return text.to_owned();
     }
+    let beginning: String = text.chars().take(longest - 3).collect();
+    format!("{}...", beginning.trim_end())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::session::{
-        Confidence, Event, Kind, Layer, Leg, Offset, OwnAnswer, SessionId, Started, Timed, Verdict,
-        Wall, Who,
+        Confidence, Event, Kind, Layer, Leg, Offset, OwnAnswer, SessionId, Started, State, Timed,
+        Verdict, Wall, Who,
     };
 
     fn record() -> Record {
@@ -211,7 +219,12 @@ mod tests {
 
     fn table(width: u16) -> String {
         let mut table = SessionTable::new(Clock::utc(), Some(width));
-        table.add(&judged("upstream_refused", Confidence::Certain));
+        let ended = State::Ended;
+        table.add(&Record { state: ended, ..judged("upstream_refused", Confidence::Certain) });
+        table.add(&Record {
+            state: ended,
+            ..judged("proxy_attribution_required", Confidence::Likely)
+        });
         table.add(&judged("too_many_unauthenticated_sockets", Confidence::Possible));
         let table = table.to_string();
         assert!(table.lines().all(|line| line.len() <= width.into()), "{table}");
@@ -220,12 +233,26 @@ mod tests {
 
     #[test]
     fn a_narrow_terminal_has_the_cause() {
-        insta::assert_snapshot!(table(80), @"");
+        insta::assert_snapshot!(table(80), @r"
+        ID        STARTED         LAYER      CAUSE                         WHO
+        70000000  11-20 03:46:56  transport  upstream_refused              front_proxy
+        70000000  11-20 03:46:56  transport  proxy_attribution_required    front_proxy
+        70000000  11-20 03:46:56  transport  too_many_unauthenticated_soc  front_proxy
+                                             kets?, so far
+        ");
     }
 
     #[test]
     fn a_wide_terminal_wraps_words_only() {
-        insta::assert_snapshot!(table(160), @"");
+        insta::assert_snapshot!(table(160), @r"
+        ID        STARTED         LAYER      CAUSE                                      WHO          FROM             PATH  DURATION  HOW IT ENDED
+        70000000  11-20 03:46:56  transport  upstream_refused                           front_proxy  127.0.0.1:50100  -       0.5 ms  502 by wstap: 127.0.0.1:9
+                                                                                                                                      refused the connection, not...
+        70000000  11-20 03:46:56  transport  proxy_attribution_required                 front_proxy  127.0.0.1:50100  -       0.5 ms  502 by wstap: 127.0.0.1:9
+                                                                                                                                      refused the connection, not...
+        70000000  11-20 03:46:56  transport  too_many_unauthenticated_sockets?, so far  front_proxy  127.0.0.1:50100  -       0.5 ms  502 by wstap: 127.0.0.1:9
+                                                                                                                                      refused the connection, not...
+        ");
     }
 
     #[test]

@@ -147,6 +147,19 @@ const WORDS: &[(&str, &str)] = &[
     ("(HTTP 200)", "upgrade_stripped"),
     ("(HTTP 502)", "http_502"),
     ("(HTTP 504)", "http_504"),
+    ("server response: 200", "http_200_not_websocket"),
+    ("server response: 301", "http_redirect"),
+    ("server response: 302", "http_redirect"),
+    ("server response: 308", "http_redirect"),
+    ("server response: 400", "http_400_upgrade"),
+    ("server response: 401", "http_401_upgrade"),
+    ("server response: 403", "http_403_reverse_proxy"),
+    ("server response: 404", "http_404_upgrade"),
+    ("server response: 405", "http_405_upgrade"),
+    ("server response: 429", "http_429_upgrade"),
+    ("server response: 502", "http_502"),
+    ("server response: 503", "http_503"),
+    ("server response: 504", "http_504"),
 ];
 
 /// What a code says by itself (RFC 6455 §7.4.1, IANA), and what it does not say.

@@ -96,6 +96,9 @@ fn a_session_is_open_until_its_tap_dies() {
     while ends(&place, "sessions --open") != ["open"] {
         assert!(Instant::now() < deadline, "the session is not listed as open");
     }
+    let page = place.run("show").stdout;
+    assert!(page.contains("possible, so far"), "{page}");
+    assert!(place.run("sessions").stdout.contains("still_open?, so far"));
     writer.close().expect("everything written");
     assert!(ends(&place, "sessions --open").is_empty());
     assert_eq!(ends(&place, "sessions"), ["interrupted: wstap died while it was open"]);

@@ -9,9 +9,11 @@
 )]
 mod sample;
 
+mod explain;
 mod follow;
 mod gateway_log;
 mod help;
 mod sessions;
 mod show;
+mod verdict;
 mod wstap;

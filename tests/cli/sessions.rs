@@ -2,6 +2,9 @@
 
 use std::process::Stdio;
 
+use wstap::session::SessionId;
+
+use super::sample;
 use super::wstap::{Place, full, reader_gone};
 
 #[test]
@@ -49,6 +52,10 @@ fn every_filter_chooses() {
         ("--open", ""),
         ("--limit 2", "cd"),
         ("-n 0", "89abcd"),
+        ("--layer pairing", "9"),
+        ("--layer pairing,ok -n 1", "a"),
+        ("--cause not_paired,upstream_refused", "9b"),
+        ("--who gateway --layer auth", ""),
     ] {
         assert_eq!(chosen(line), ids, "{line}");
     }
@@ -87,10 +94,69 @@ fn a_wrong_filter_says_what_to_type() {
         ("close_code", "--close-code normal"),
         ("close_code_derived", "--close-code 1006"),
         ("limit", "--limit -1"),
+        ("layer", "--layer tcp"),
+        ("who", "--who me"),
+        ("fail_on", "--fail-on ok"),
     ] {
         let snapshot = place.snapshot(&format!("sessions {line}"));
         insta::assert_snapshot!(format!("wrong_{name}"), snapshot);
     }
+}
+
+#[test]
+fn an_unknown_cause_is_answered_with_all_there_are() {
+    let ran = Place::with_all().run("sessions --cause tokens");
+    assert_eq!(ran.code, 2);
+    for cause in wstap::verdict::causes() {
+        assert!(ran.stderr.contains(&cause.cause), "{}", cause.cause);
+    }
+}
+
+#[test]
+fn a_gate_has_a_code_for_each_layer_and_changes_nothing_else() {
+    let place = Place::with_all();
+    for (filter, layers, code) in [
+        ("", "origin,auth", 0),
+        ("", "pairing", 12),
+        ("", "pairing,transport", 10),
+        ("--cause not_paired", "pairing,transport", 12),
+        ("--kind http", "transport", 0),
+    ] {
+        let plain = place.run(&format!("sessions {filter}"));
+        let gated = place.run(&format!("sessions {filter} --fail-on {layers}"));
+        assert_eq!(gated.code, code, "{filter} {layers}");
+        assert_eq!((gated.stdout, gated.stderr), (plain.stdout, plain.stderr));
+    }
+    assert_eq!(Place::new().run("sessions --fail-on transport").code, 0);
+    assert_eq!(place.run("sessions --follow --fail-on transport").code, 2);
+}
+
+#[test]
+fn a_gate_sees_more_than_the_table() {
+    let mut samples = vec![sample::unpaired()];
+    for number in 0..60 {
+        let mut good = sample::good();
+        good.id = SessionId::from_bits(1000 + number);
+        samples.push(good);
+    }
+    let place = Place::with(&samples);
+    let ran = place.run("sessions --fail-on pairing --junit all.xml");
+    assert_eq!((ran.code, ran.stdout.lines().count()), (12, 51));
+    let junit = std::fs::read_to_string(place.path("all.xml")).expect("a file");
+    assert!(junit.contains(r#"<testsuites tests="61" failures="1">"#), "{junit}");
+    assert_eq!(place.run("sessions --fail-on pairing -n 1").code, 0);
+}
+
+#[test]
+fn a_junit_file_has_a_case_for_each_session() {
+    let place = Place::with_all();
+    assert_eq!(place.run("sessions --junit all.xml --utc").code, 0);
+    let junit = std::fs::read_to_string(place.path("all.xml")).expect("a file");
+    insta::assert_snapshot!("junit", junit);
+    assert_eq!(place.run("sessions --junit none.xml --origin nobody").code, 0);
+    let junit = std::fs::read_to_string(place.path("none.xml")).expect("a file");
+    assert!(junit.contains(r#"<testsuites tests="0" failures="0">"#), "{junit}");
+    assert_eq!(place.run("sessions --junit no/such/folder.xml").code, 3);
 }
 
 #[test]

@@ -22,12 +22,20 @@ fn a_page_for_every_kind_of_session() {
 }
 
 #[test]
-fn the_first_screen_says_what_happened_and_who_ended_it() {
+fn the_first_screen_says_what_is_wrong_and_what_to_do() {
     let place = Place::with_all();
     for id in ["8", "9", "a", "b", "c", "d"] {
         let page = place.run(&format!("show {id}")).stdout;
-        let summary = page.split("\n\n").next().expect("a summary");
-        assert!(summary.lines().count() <= 24, "{summary}");
+        let screen = page.lines().take(24).collect::<Vec<_>>().join("\n");
+        let verdict = place.run(&format!("show {id} --json")).stdout;
+        let verdict: serde_json::Value = serde_json::from_str(&verdict).expect("JSON");
+        let verdict = &verdict["verdict"];
+        for word in ["layer", "cause", "who", "confidence", "summary"] {
+            assert!(screen.contains(verdict[word].as_str().expect("a word")), "{word}: {screen}");
+        }
+        for step in verdict["next"].as_array().expect("steps") {
+            assert!(screen.contains(step["text"].as_str().expect("a step")), "{step}: {screen}");
+        }
     }
 }
 
