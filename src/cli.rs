@@ -37,7 +37,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Proxy(Box<proxy::ProxyArgs>),
-    Sessions(sessions::SessionsArgs),
+    Sessions(Box<sessions::SessionsArgs>),
     Show(show::ShowArgs),
     Explain(explain::ExplainArgs),
     Verdict(verdict::VerdictArgs),

@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Write};
 use anyhow::bail;
 use jiff::tz::TimeZone;
 
-use super::judging::LimitsFile;
+use super::judging::{Judging, LimitsFile};
 use super::session_id::by_prefix;
 use super::store_path::StorePath;
 use super::{Outcome, say};
@@ -47,6 +47,7 @@ struct Output {
 
 impl ShowArgs {
     pub(super) fn run(self) -> anyhow::Result<Outcome> {
+        let judging = self.limits.judging()?;
         let reader = self.store.open()?;
         let id = match &self.id {
             Some(prefix) => by_prefix(&reader, prefix)?,
@@ -55,13 +56,13 @@ impl ShowArgs {
         if self.output.frames {
             self.frames(&reader, id)?;
         } else {
-            self.record(&reader, id)?;
+            self.record(&reader, &judging, id)?;
         }
         Ok(Outcome::Done)
     }
 
-    fn record(&self, reader: &Reader, id: SessionId) -> anyhow::Result<()> {
-        let record = self.limits.judging()?.record(reader, id)?;
+    fn record(&self, reader: &Reader, judging: &Judging, id: SessionId) -> anyhow::Result<()> {
+        let record = judging.record(reader, id)?;
         let cause = record.verdict.as_ref().map_or("", |verdict| &verdict.cause);
         let words = timeline::words(reader.joined(id)?, cause);
         if self.output.json {

@@ -41,7 +41,9 @@ impl Page {
     pub(super) fn row(&mut self, label: &str, value: &str) {
         if !value.is_empty() {
             let label = clean(label);
-            self.push(&format!("  {LABEL}{label:<LABELS$}{LABEL:#}{}", clean(value)));
+            // A label that fills its column must not touch the value.
+            let apart = if label.chars().count() < LABELS { "" } else { "  " };
+            self.push(&format!("  {LABEL}{label:<LABELS$}{LABEL:#}{apart}{}", clean(value)));
         }
     }
 

@@ -194,7 +194,7 @@ const fn meaning(code: u16) -> &'static str {
 }
 
 fn explanation(rule: &'static Rule) -> Explanation {
-    let plain = |text: &str| values::fill(text, |_| None);
+    let plain = |text: &str| values::fill(text, values::without_session);
     Explanation {
         cause: rule.slug.to_owned(),
         layer: rule.layer,

@@ -162,8 +162,8 @@ pub(super) const NO_REQUEST: Rule = quiet(
 pub(super) const HTTP_FAILED: Rule = quiet(
     "http_exchange_failed",
     Layer::None,
-    "A plain HTTP request failed: {status} {exchangeError}.",
-    &[look("it is no WebSocket session; look at who answered: {server}")],
+    "A plain HTTP request failed: {exchangeFailure}.",
+    &[look("it is no WebSocket session; look at the log of who answered ({server})")],
     &[When::Fact(http_failed)],
 );
 

@@ -113,6 +113,9 @@ pub(super) const TLS_RELAYED: Rule = Rule {
     )
 };
 
+/// Those whose causes other rules find too.
+pub(super) const SEALED: &[&Rule] = &[&TLS_RESET, &TLS_RELAYED];
+
 pub(super) const NOT_JUDGED: Rule = Rule {
     layer: Layer::Unknown,
     ..opaque(

@@ -3,6 +3,7 @@
 mod generic;
 mod openclaw;
 
+use super::opaque;
 use super::rule::Rule;
 use super::view::View;
 use crate::session::{Direction, RequestFacts};
@@ -26,9 +27,12 @@ pub(super) fn rules(view: &View<'_>) -> (&'static [&'static Rule], Known) {
     }
 }
 
-/// Every rule once; for explanations.
+/// Every rule; for explanations. Those of encrypted streams share causes with others, and say
+/// less of them.
 pub(super) fn all() -> impl Iterator<Item = &'static Rule> {
-    openclaw::RULES.iter().chain(generic::RULES).copied()
+    let sealed = |rule: &&Rule| opaque::SEALED.iter().any(|sealed| sealed.says == rule.says);
+    let plain = openclaw::RULES.iter().chain(generic::RULES).copied();
+    plain.filter(move |rule| !sealed(rule)).chain(opaque::SEALED.iter().copied())
 }
 
 fn recognise(view: &View<'_>) -> Known {

@@ -29,6 +29,13 @@ pub(super) fn fill(template: &str, value: impl Fn(&str) -> Option<String>) -> St
     out
 }
 
+/// What stands for a name where no session is looked at.
+pub(super) fn without_session(name: &str) -> Option<String> {
+    let advice =
+        "compare the silence before the end with the idle limits of the proxies on the way";
+    (name == "culprit").then(|| advice.to_owned())
+}
+
 /// The value of a name in this session.
 pub(super) fn of(view: &View<'_>, culprits: &[Culprit], name: &str) -> Option<String> {
     let text = |value: &str| (!value.is_empty()).then(|| value.to_owned());
@@ -51,9 +58,11 @@ pub(super) fn of(view: &View<'_>, culprits: &[Culprit], name: &str) -> Option<St
             crate::session::EndingKind::CutByWstap { why } => text(why),
             _ => None,
         },
-        "exchangeError" => {
+        "exchangeFailure" => {
             let error = view.record.exchange.as_ref().and_then(|e| e.error.clone());
-            Some(error.unwrap_or_default())
+            let status = response.and_then(|r| r.status).map(|status| status.to_string());
+            let both: Vec<String> = status.into_iter().chain(error).collect();
+            Some(if both.is_empty() { "no answer".to_owned() } else { both.join(", ") })
         }
         "violation" => view.record.violations.first().map(|v| v.name.clone()),
         "violationSide" => Some(match view.record.violations.first()?.direction {

@@ -43,10 +43,18 @@ fn what_a_client_printed_is_understood_as_it_is_pasted() {
         ),
         ("connect ECONNREFUSED 127.0.0.1:18789", "upstream_refused", None),
         ("gateway closed (1012): service restart", "gateway_shutdown", Some(1012)),
-        ("gateway connect failed: GatewayClientRequestError: device pairing required (requestId: 6b)", "not_paired", None),
+        (
+            "gateway connect failed: GatewayClientRequestError: device pairing required (requestId: 6b)",
+            "not_paired",
+            None,
+        ),
         ("gateway closed (1002): protocol mismatch", "protocol_mismatch", Some(1002)),
         ("gateway timeout after 6000ms", "upgrade_timeout", None),
-        ("gateway connect failed: GatewayClientRequestError: unauthorized: gateway password mismatch (use this gateway's gateway.auth.password)", "password_mismatch", None),
+        (
+            "gateway connect failed: GatewayClientRequestError: unauthorized: gateway password mismatch (use this gateway's gateway.auth.password)",
+            "password_mismatch",
+            None,
+        ),
         ("AUTH_TOKEN_MISMATCH", "token_mismatch", None),
         ("Unexpected server response: 502", "http_502", None),
     ] {

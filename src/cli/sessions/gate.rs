@@ -1,4 +1,4 @@
-//! Sessions as a gate for continuous integration: an exit code per layer, and a JUnit file.
+//! Sessions as a gate for continuous integration: an exit code per layer, and a file of test cases.
 
 use std::fs;
 use std::path::PathBuf;
@@ -17,8 +17,8 @@ pub(super) struct Gate {
     #[arg(long, value_enum, value_name = "LAYER", value_delimiter = ',')]
     #[arg(conflicts_with = "follow")]
     fail_on: Vec<FailedOn>,
-    /// Write a JUnit file with a test case for each session.
     #[arg(long, value_name = "FILE", conflicts_with = "follow")]
+    #[arg(help = "Write a JUnit file with a test case for each session")]
     junit: Option<PathBuf>,
 }
 
