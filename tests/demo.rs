@@ -57,6 +57,9 @@ fn the_demo_shows_every_scenario_in_time_and_keeps_no_secret() {
         assert!(table.lines().any(|line| row(&line)), "{name}: {table}");
         assert!(progress.contains(name), "{name}: {progress}");
     }
+    for cause in ["token_mismatch", "not_paired", "origin_not_allowed", "gateway_shutdown"] {
+        assert!(table.contains(cause), "{cause}: {table}");
+    }
     assert!(table.contains(r"it'\''s a store.db'"), "{table}");
 
     let reader = Reader::open(&store).expect("a store");

@@ -15,8 +15,8 @@ use super::judging::{Judging, LimitsFile};
 use super::store_path::StorePath;
 use super::{Outcome, say};
 use crate::report::{self, Clock, SessionTable, Tally};
-use crate::session::{Record, SessionId, State};
-use crate::store::{Filter, Follow, JudgedAs, Listed, Reader};
+use crate::session::{Layer, Record, SessionId, State};
+use crate::store::{Filter, Follow, Judged, JudgedAs, Listed, Reader};
 
 pub use gate::FailedOn;
 
@@ -98,7 +98,7 @@ impl SessionsArgs {
         let hidden = shown.map_or(0, |shown| listed.len().saturating_sub(shown));
         let (hidden, shown) = listed.split_at(hidden);
         for one in hidden {
-            gate.add(&lister.record(one)?, &lister.clock);
+            lister.pass(one, &mut gate)?;
         }
         if output.json {
             lister.json(&mut BufWriter::new(io::stdout().lock()), shown, Some(&mut gate))?;
@@ -141,10 +141,25 @@ impl Lister<'_> {
 
     /// Whether the verdict is what was asked for; the store's own it has compared itself.
     fn fits(&self, listed: &Listed) -> anyhow::Result<bool> {
-        let compared = self.judging.believes_the_store()
-            && listed.judged.is_some()
-            && listed.state != State::Open;
+        let compared = self.stored(listed).is_some();
         Ok(self.wanted.is_anything() || compared || fits(&self.wanted, &self.record(listed)?))
+    }
+
+    /// The verdict of the store, if that is what counts.
+    fn stored<'l>(&self, listed: &'l Listed) -> Option<&'l Judged> {
+        let counts = self.judging.believes_the_store() && listed.state != State::Open;
+        listed.judged.as_ref().filter(|_| counts)
+    }
+
+    /// Shows a session to the gate and to nobody else.
+    fn pass(&self, listed: &Listed, gate: &mut Passing) -> anyhow::Result<()> {
+        let word = self.stored(listed).filter(|_| gate.wants_layers_only());
+        let layer = word.and_then(|word| Layer::ALL.into_iter().find(|l| l.name() == word.layer));
+        match layer {
+            Some(layer) => gate.add_layer(layer),
+            None => gate.add(&self.record(listed)?, &self.clock),
+        }
+        Ok(())
     }
 
     fn record(&self, listed: &Listed) -> anyhow::Result<Record> {

@@ -13,8 +13,8 @@ use crate::session::{SessionId, State, Verdict};
 use crate::store::{Filter, FindError, Reader, Verdicts};
 use crate::verdict::RULES_VERSION;
 
-/// Verdicts written in one transaction, while a tap may want to write too.
-const SOME: usize = 64;
+/// Verdicts written in one transaction: a tap that writes too must not wait long.
+const SOME: usize = 8;
 
 /// Judge sessions again by today's rules, and show what changes.
 ///

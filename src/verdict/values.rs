@@ -60,7 +60,7 @@ pub(super) fn of(view: &View<'_>, culprits: &[Culprit], name: &str) -> Option<St
         },
         "exchangeFailure" => {
             let error = view.record.exchange.as_ref().and_then(|e| e.error.clone());
-            let status = response.and_then(|r| r.status).map(|status| status.to_string());
+            let status = view.status().map(|status| status.to_string());
             let both: Vec<String> = status.into_iter().chain(error).collect();
             Some(if both.is_empty() { "no answer".to_owned() } else { both.join(", ") })
         }

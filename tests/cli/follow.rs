@@ -53,6 +53,8 @@ fn sessions_appear_as_they_end() {
         Recorder::open(&place.store(), &TapInfo::default(), Settings::default()).expect("a store");
     let table = Follower::start(&place, "sessions --follow --close-code 1008");
     assert!(table.line().starts_with("ID"));
+    let pairing = Follower::start(&place, "sessions --follow --layer pairing");
+    assert!(pairing.line().contains("LAYER"));
     let json = Follower::start(&place, "sessions --follow --json");
     let there: serde_json::Value = serde_json::from_str(&json.line()).expect("JSON");
     assert_eq!(there["id"], sample::everything().id.as_str());
@@ -65,6 +67,7 @@ fn sessions_appear_as_they_end() {
         states.push((line["id"].to_string(), line["state"].as_str().expect("a state").to_owned()));
     }
     assert!(table.line().contains("Close 1008 from gateway: pairing required"));
+    assert!(pairing.line().contains("not_paired"));
     writer.close().expect("everything written");
 }
 

@@ -142,6 +142,9 @@ fn a_gate_sees_more_than_the_table() {
     let place = Place::with(&samples);
     let ran = place.run("sessions --fail-on pairing --junit all.xml");
     assert_eq!((ran.code, ran.stdout.lines().count()), (12, 51));
+    assert_eq!(place.run("sessions --fail-on pairing").code, 12, "judged now");
+    assert_eq!(place.run("verdict --again").code, 0);
+    assert_eq!(place.run("sessions --fail-on pairing").code, 12, "judged before");
     let junit = std::fs::read_to_string(place.path("all.xml")).expect("a file");
     assert!(junit.contains(r#"<testsuites tests="61" failures="1">"#), "{junit}");
     assert_eq!(place.run("sessions --fail-on pairing -n 1").code, 0);

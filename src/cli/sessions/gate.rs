@@ -64,13 +64,23 @@ pub(super) struct Passing {
 }
 
 impl Passing {
-    pub(super) fn add(&mut self, record: &Record, clock: &Clock) {
-        let layer = record.verdict.as_ref().map(|verdict| verdict.layer);
-        if let Some(failed) = layer.and_then(FailedOn::of)
+    /// Whether the layer is all that is asked of a session.
+    pub(super) const fn wants_layers_only(&self) -> bool {
+        self.gate.junit.is_none()
+    }
+
+    pub(super) fn add_layer(&mut self, layer: Layer) {
+        if let Some(failed) = FailedOn::of(layer)
             && self.gate.fail_on.contains(&failed)
             && self.failed.is_none_or(|worst| failed < worst)
         {
             self.failed = Some(failed);
+        }
+    }
+
+    pub(super) fn add(&mut self, record: &Record, clock: &Clock) {
+        if let Some(verdict) = &record.verdict {
+            self.add_layer(verdict.layer);
         }
         if self.gate.junit.is_some() {
             self.junit.add(record, clock);
