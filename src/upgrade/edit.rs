@@ -237,27 +237,27 @@ mod tests {
     const HEAD: &[u8] =
         b"GET /x HTTP/1.1\r\nHost:  a:1 \r\nX-dup: 1\r\nUPGRADE: websocket\r\nx-DUP: 2\r\n\r\n";
 
-    fn edited(edits: Edits) -> (String, Vec<Changed>) {
+    fn edited(edits: &Edits) -> (String, Vec<Changed>) {
         let edited = edits.apply(HEAD, Some([10, 0, 0, 7].into()), false);
         (String::from_utf8(edited.raw).unwrap(), edited.changes)
     }
 
     #[test]
     fn no_edit_changes_no_byte() {
-        assert_eq!(edited(Edits::default()).0.as_bytes(), HEAD);
+        assert_eq!(edited(&Edits::default()).0.as_bytes(), HEAD);
     }
 
     #[test]
     fn set_and_remove_touch_only_their_lines() {
         let edits = vec!["X-Dup: new".parse().unwrap(), Edit::removal("upgrade").unwrap()];
-        let (text, changes) = edited(Edits { edits, forwarded: None });
+        let (text, changes) = edited(&Edits { edits, forwarded: None });
         assert_eq!(text, "GET /x HTTP/1.1\r\nHost:  a:1 \r\nX-Dup: new\r\n\r\n");
         assert_eq!(changes.iter().map(|c| c.what).collect::<Vec<_>>(), ["set", "removed"]);
     }
 
     #[test]
     fn forwarded_appends_or_replaces() {
-        let (text, _) = edited(Edits { edits: vec![], forwarded: Some(Forwarded::Append) });
+        let (text, _) = edited(&Edits { edits: vec![], forwarded: Some(Forwarded::Append) });
         assert!(text.ends_with(
             "x-DUP: 2\r\nX-Forwarded-For: 10.0.0.7\r\nX-Forwarded-Proto: http\r\n\
              X-Forwarded-Host: a:1\r\n\r\n"

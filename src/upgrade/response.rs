@@ -144,12 +144,11 @@ mod tests {
         for cut in 0..stream.len() {
             let mut reader = ResponseReader::new(false);
             let (a, b) = stream.split_at(cut);
-            let (found, used) = match reader.feed(a).unwrap() {
-                Some((found, used)) => (found, used),
-                None => {
-                    let (found, used) = reader.feed(b).unwrap().unwrap();
-                    (found, used + a.len())
-                }
+            let (found, used) = if let Some((found, used)) = reader.feed(a).unwrap() {
+                (found, used)
+            } else {
+                let (found, used) = reader.feed(b).unwrap().unwrap();
+                (found, used + a.len())
             };
             assert_eq!(used, stream.len() - 2, "cut at {cut}");
             assert_eq!((found.status, &*found.interim), (101, &[103][..]));

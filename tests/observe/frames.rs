@@ -9,7 +9,7 @@ fn equal_frames_are_one_run_and_counted_once() {
     let stream: Vec<u8> = (0..100).flat_map(|_| plain(0x82, &[7; 64])).collect();
     let mut script = Script::new().s2c("not openclaw").c2s("neither");
     script.notes.runs.clear();
-    let script = script.wait(5).bytes(S2C, &stream).bytes(S2C, &plain(0x82, &[7; 20_000]));
+    let script = script.wait(5).bytes(S2C, &stream).bytes(S2C, &plain(0x82, &vec![7; 20_000]));
     let runs: Vec<_> =
         script.notes.runs.iter().map(|(_, at, run)| (*at, run.len, run.count)).collect();
     assert_eq!(runs, [(1, 64, 100), (101, 20_000, 1)]);

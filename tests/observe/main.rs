@@ -1,10 +1,5 @@
 //! The observer, driven by scripts with a clock moved by hand.
-#![expect(
-    clippy::expect_used,
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "tests fail by panicking"
-)]
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod capture;
 mod cuts;

@@ -9,6 +9,7 @@ pub(crate) const S2C: Direction = Direction::ServerToClient;
 
 /// One thing the observer said, but for frames' headers.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "a few of them, in tests")]
 pub(crate) enum Seen {
     Event(Event),
     Message {
@@ -172,11 +173,11 @@ fn header(first: u8, mask: u8, len: usize) -> Vec<u8> {
     match len {
         0..126 => bytes.push(mask | u8::try_from(len).unwrap()),
         126..0x1_0000 => {
-            bytes.push(mask | 126);
+            bytes.push(mask + 126);
             bytes.extend(u16::try_from(len).unwrap().to_be_bytes());
         }
         _ => {
-            bytes.push(mask | 127);
+            bytes.push(mask + 127);
             bytes.extend((len as u64).to_be_bytes());
         }
     }
