@@ -75,7 +75,7 @@ impl Trace {
 /// The session the label is about: the first playable one of the label's layer, a WebSocket one before any other.
 pub(crate) fn main_session(trace: &Trace) -> Option<usize> {
     let mut fitting = trace.playable();
-    fitting.retain(|&index| trace.sessions[index].expected_layer == trace.label.layer);
+    fitting.retain(|&index| trace.expected_layer(index) == trace.label.layer);
     fitting
         .iter()
         .copied()
