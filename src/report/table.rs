@@ -49,13 +49,15 @@ const ENDED_CUT: Column = Column { cell: |r, _| shortened(&how_it_ended(r), 56),
 
 /// What went wrong, and with whom, is for every terminal; the rest is in `wstap show`.
 const NARROW: &[Column] = &[ID, DAY_AND_TIME, LAYER, CAUSE_CUT, WHO];
+const MEDIUM: &[Column] = &[ID, DAY_AND_TIME, LAYER, CAUSE, WHO, ENDED_CUT];
 const WIDE: &[Column] = &[ID, DAY_AND_TIME, LAYER, CAUSE, WHO, FROM, PATH, DURATION, ENDED_CUT];
 
 /// For lines that no terminal bounds.
 const FULL: &[Column] = &[ID, STARTED, LAYER, CAUSE, WHO, FROM, PATH, STATUS, DURATION, ENDED];
 
-/// Columns of a terminal from which on the wide table can be read.
-const WIDE_FROM: u16 = 120;
+/// Columns of a terminal from which on these tables can be read.
+const MEDIUM_FROM: u16 = 108;
+const WIDE_FROM: u16 = 150;
 
 /// Sessions as rows, in the order in which they were added.
 #[derive(Debug)]
@@ -75,7 +77,8 @@ impl SessionTable {
     /// `width` is that of the terminal; without one no cell is wrapped.
     pub fn new(clock: Clock, width: Option<u16>) -> Self {
         let columns = match width {
-            Some(0..WIDE_FROM) => NARROW,
+            Some(0..MEDIUM_FROM) => NARROW,
+            Some(MEDIUM_FROM..WIDE_FROM) => MEDIUM,
             Some(WIDE_FROM..) => WIDE,
             None => FULL,
         };
@@ -253,6 +256,13 @@ mod tests {
         70000000  11-20 03:46:56  transport  too_many_unauthenticated_sockets?, so far  front_proxy  127.0.0.1:50100  -       0.5 ms  502 by wstap: 127.0.0.1:9
                                                                                                                                       refused the connection, not...
         ");
+    }
+
+    #[test]
+    fn a_middling_terminal_has_the_end_too() {
+        let table = table(120);
+        assert!(table.contains("upstream_refused") && table.contains("HOW IT ENDED"), "{table}");
+        assert!(!table.contains("PATH"), "{table}");
     }
 
     #[test]

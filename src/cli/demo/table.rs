@@ -15,12 +15,20 @@ const SILENCE: Offset = Offset(1_000_000);
 const NOTE: &str = "\
 * never on the wire: what an application reports without a Close frame
 
-Look closer:
 ";
 
 /// The table, and the commands to type next.
 pub(super) fn text(shown: &[Shown], store: &Path, width: Option<u16>) -> String {
+    // Beside the verdict there is room for two more columns at the most.
+    let narrow = width.is_some_and(|width| width < 100);
+    let fit = |[name, verdict, wire, reports, id]: [String; 5]| {
+        let reports = (!narrow).then_some(reports);
+        let wire = shortened(wire, if narrow { 42 } else { 64 });
+        [Some(name), Some(verdict), Some(wire), reports, Some(id)].into_iter().flatten()
+    };
     let heads = ["SCENARIO", "VERDICT", "WHAT THE WIRE SHOWED", "CLIENT SAW", "ID"];
+    let heads: Vec<String> = fit(heads.map(str::to_owned)).collect();
+    let heads: Vec<&str> = heads.iter().map(String::as_str).collect();
     let mut rows = Rows::new(&heads, &[], width).wrapping_only(&[2]);
     for Shown { name, record, .. } in shown {
         let [verdict, wire, reports, id] = match record {
@@ -30,11 +38,12 @@ pub(super) fn text(shown: &[Shown], store: &Path, width: Option<u16>) -> String 
             }
             None => ["-", "nothing was recorded", "-", "-"].map(str::to_owned),
         };
-        rows.add([(*name).to_owned(), verdict, wire, reports, id]);
+        rows.add(fit([(*name).to_owned(), verdict, wire, reports, id]));
     }
+    let note = if narrow { "" } else { NOTE };
     let look_at = shown.iter().find(|shown| shown.name == LOOK_AT);
     let id = look_at.and_then(|shown| shown.record.as_ref()).map(|record| record.id);
-    format!("\n{rows}\n{}", next_steps(store, id))
+    format!("\n{rows}\n{note}Look closer:\n{}", next_steps(store, id))
 }
 
 /// The layer over the cause: side by side they would leave a narrow terminal nothing.
@@ -47,7 +56,7 @@ fn verdict(record: &Record) -> String {
 fn wire(record: &Record) -> String {
     let upgraded = record.close.seen_by_client.is_some();
     let Some(first) = record.endings.first().filter(|_| upgraded) else {
-        return shortened(how_it_ended(record));
+        return how_it_ended(record);
     };
     let mut words = in_words(first);
     if record.close.from.is_none() {
@@ -56,16 +65,15 @@ fn wire(record: &Record) -> String {
     if let Some(silence) = record.idle.at_end_ms.filter(|silence| *silence >= SILENCE) {
         words = format!("{words}, after {silence} of silence");
     }
-    shortened(words)
+    words
 }
 
-/// At most two lines of a narrow terminal; the whole is in `wstap show`.
-fn shortened(text: String) -> String {
-    const LONGEST: usize = 64;
-    if text.chars().count() <= LONGEST {
+/// Two lines or so; the whole is in `wstap show`.
+fn shortened(text: String, longest: usize) -> String {
+    if text.chars().count() <= longest {
         return text;
     }
-    let beginning: String = text.chars().take(LONGEST - 3).collect();
+    let beginning: String = text.chars().take(longest - 3).collect();
     format!("{}...", beginning.trim_end())
 }
 
@@ -85,7 +93,7 @@ fn next_steps(store: &Path, id: Option<SessionId>) -> String {
     let store = quoted(&store.display().to_string());
     let program = quoted(&std::env::args().next().unwrap_or_else(|| "wstap".to_owned()));
     let step = |command: &str| format!("  {program} {command} --store {store}\n");
-    let mut text = format!("{NOTE}{}", step("sessions"));
+    let mut text = step("sessions");
     if let Some(id) = id {
         text += &step(&format!("show {}", id.short()));
         text += &step(&format!("show {} --frames", id.short()));
