@@ -12,7 +12,6 @@ mod ending;
 mod head;
 mod hello;
 mod ingress;
-mod origin;
 mod page;
 mod policy;
 mod proof;
@@ -34,11 +33,11 @@ use tokio::sync::broadcast;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
+pub use crate::openclaw::DeviceKey;
 pub use devices::Pending;
 pub use policy::{
     Announcement, Auth, Ending, LocalPairing, Misbehaviour, PairedDevice, Policy, Startup, When,
 };
-pub use proof::DeviceKey;
 
 /// How long accepting pauses when the system has no descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

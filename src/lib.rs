@@ -15,6 +15,7 @@ pub mod cli;
 pub mod connect;
 pub mod gateway;
 pub mod observe;
+pub mod openclaw;
 pub mod proxy;
 pub mod redact;
 pub mod relay;

@@ -26,7 +26,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("upgrade", &[]),
     ("relay", &["session", "socket"]),
     ("store", &["websocket", "session", "timeline"]),
-    ("gateway", &["websocket"]),
+    ("openclaw", &[]),
+    ("gateway", &["websocket", "openclaw"]),
     ("proxy", FLOW),
     ("cli", EVERYTHING),
     ("main", &["cli"]),
@@ -67,7 +68,7 @@ const EVERYTHING: &[&str] = &[
 
 /// Rooms without sockets, files, tasks or clocks.
 const PURE: &[&str] =
-    &["websocket", "session", "redact", "observe", "report", "timeline", "verdict"];
+    &["websocket", "session", "redact", "observe", "report", "timeline", "verdict", "openclaw"];
 const IMPURE: &[&str] = &["tokio::", "std::fs", "std::net::Tcp", "Instant::now", "SystemTime::now"];
 
 const MAX_LINES: usize = 500;

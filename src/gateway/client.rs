@@ -17,8 +17,8 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use super::proof::{DeviceKey, Signed};
 use super::{challenge, ending, head};
+use crate::openclaw::{self, DeviceKey};
 
 /// What the client says once it has the challenge.
 #[derive(Debug, Clone)]
@@ -309,8 +309,7 @@ impl Conversation {
 
     async fn call(&mut self, method: &str, params: &Value, id: usize) -> Result<Value, Ended> {
         let id = id.to_string();
-        let request = json!({ "type": "req", "id": id, "method": method, "params": params });
-        self.send(Message::text(request.to_string())).await?;
+        self.send(Message::text(openclaw::request(&id, method, params))).await?;
         loop {
             let frame = self.frame(self.deadline).await?;
             if frame["type"] == "res" && frame["id"] == id.as_str() {
@@ -401,36 +400,7 @@ fn signed(mut params: Value, device: Option<&Device>, challenge: &Value) -> Valu
         Proof::WrongNonce => (at, "another nonce", nonce),
         Proof::BlankNonce => (at, nonce, " "),
     };
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let scopes: Vec<String> = params["scopes"]
-        .as_array()
-        .map(|scopes| scopes.iter().map(text).collect())
-        .unwrap_or_default();
-    let auth = &params["auth"];
-    let token = ["token", "deviceToken", "bootstrapToken"]
-        .into_iter()
-        .find_map(|key| auth[key].as_str())
-        .unwrap_or_default();
-    let role = params["role"].as_str().unwrap_or("operator");
-    let client = &params["client"];
-    let signature = device.key.sign(
-        &Signed {
-            client_id: &text(&client["id"]),
-            client_mode: &text(&client["mode"]),
-            role,
-            scopes: &scopes,
-            token,
-            platform: &text(&client["platform"]),
-            device_family: &text(&client["deviceFamily"]),
-        }
-        .version_3(&device.key.id(), at, signed_nonce),
-    );
-    params["device"] = json!({
-        "id": device.key.id(),
-        "publicKey": device.key.public_key(),
-        "signature": signature,
-        "signedAt": at,
-        "nonce": sent_nonce,
-    });
+    let proof = openclaw::Proof { signed_at: at, signed_nonce, sent_nonce };
+    params["device"] = openclaw::device_block(&device.key, &params, proof);
     params
 }

@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 use super::credentials::{self, SecretFault, Shared, TokenFault};
 use super::devices::{Devices, Standing};
 use super::hello::BUILD_ID;
-use super::origin;
 use super::policy::{LocalPairing, PairedDevice, Policy, Startup};
 use super::proof;
 use super::refusal::Refusal;
 use super::schema::{self, Connect, Device};
+use crate::openclaw::{self, OriginPolicy};
 
 const PROTOCOL: i64 = 4;
 const OLDEST_PROBE_PROTOCOL: i64 = 3;
@@ -117,22 +117,20 @@ fn check_origin(connect: &Connect, caller: &Caller, policy: &Policy) -> Result<(
     if caller.origin.is_none() && !connect.is_browser() {
         return Ok(());
     }
-    origin::check(
-        caller.origin.as_deref(),
-        caller.host.as_deref(),
-        &policy.allowed_origins,
-        caller.local,
+    let origins = OriginPolicy { allowed: &policy.allowed_origins, host_fallback: false };
+    let (origin, host) = (caller.origin.as_deref(), caller.host.as_deref());
+    let ruling = openclaw::rule(origin, host, origins, caller.local);
+    if ruling.allows() {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        "INVALID_REQUEST",
+        "origin not allowed (open the Control UI from the gateway host or allow it in gateway.controlUi.allowedOrigins)",
     )
-    .map_err(|refused| {
-        Refusal::new(
-            "INVALID_REQUEST",
-            "origin not allowed (open the Control UI from the gateway host or allow it in gateway.controlUi.allowedOrigins)",
-        )
-        .details(json!({
-            "code": "CONTROL_UI_ORIGIN_NOT_ALLOWED",
-            "reason": refused.reason(),
-        }))
-    })
+    .details(json!({
+        "code": "CONTROL_UI_ORIGIN_NOT_ALLOWED",
+        "reason": ruling.refusal(),
+    })))
 }
 
 fn without_device(
@@ -256,7 +254,7 @@ fn check_build(connect: &Connect, caller: &Caller) -> Result<(), Refusal> {
     let Some(build) = connect.client.build_id.as_deref() else {
         return Ok(());
     };
-    let served_here = origin::same_host(caller.origin.as_deref(), caller.host.as_deref());
+    let served_here = openclaw::same_host(caller.origin.as_deref(), caller.host.as_deref());
     if !connect.is_control_ui() || !served_here || build == "dev" || build == BUILD_ID {
         return Ok(());
     }
