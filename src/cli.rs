@@ -6,7 +6,10 @@ mod demo;
 mod explain;
 mod import;
 mod judging;
+mod origins;
+mod probe;
 mod proxy;
+mod reach;
 mod session_id;
 mod sessions;
 mod show;
@@ -18,6 +21,8 @@ use std::io;
 
 use anstream::ColorChoice;
 use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::session::Layer;
 
 pub use sessions::FailedOn;
 
@@ -42,6 +47,8 @@ enum Command {
     Explain(explain::ExplainArgs),
     Verdict(verdict::VerdictArgs),
     Import(import::ImportArgs),
+    Probe(Box<probe::ProbeArgs>),
+    Origins(Box<origins::OriginsArgs>),
     Demo(demo::DemoArgs),
     Cert(cert::CertArgs),
 }
@@ -60,7 +67,7 @@ pub enum Outcome {
     Done,
     /// It looked for something and found it, or a check failed.
     Findings,
-    /// A session failed on a layer that `--fail-on` names.
+    /// A session failed on a layer that `--fail-on` names, or a check did.
     FailedOn(FailedOn),
 }
 
@@ -78,6 +85,13 @@ pub enum Failure {
 #[error("{0}")]
 struct UsageError(String);
 
+impl Outcome {
+    /// Of a check whose first broken step is of this layer.
+    fn failed_on(layer: Layer) -> Self {
+        FailedOn::of(layer).map_or(Self::Findings, Self::FailedOn)
+    }
+}
+
 impl Cli {
     pub fn run(self) -> anyhow::Result<Outcome> {
         self.color.apply();
@@ -88,6 +102,8 @@ impl Cli {
             Command::Explain(args) => args.run(),
             Command::Verdict(args) => args.run(),
             Command::Import(args) => args.run(),
+            Command::Probe(args) => args.run(),
+            Command::Origins(args) => args.run(),
             Command::Demo(args) => args.run(),
             Command::Cert(args) => args.run(),
         }

@@ -11,6 +11,7 @@
 
 pub mod accept;
 pub mod authority;
+pub mod check;
 pub mod cli;
 pub mod connect;
 pub mod gateway;

@@ -6,7 +6,7 @@
 //! | 1 | done, and there are findings, or a check failed |
 //! | 2 | usage: something typed is wrong, the message says what to type |
 //! | 3 | could not run: a store, a socket or a file cannot be used |
-//! | 10 to 14 | `wstap sessions --fail-on`: a session failed on transport, auth, pairing, origin, protocol |
+//! | 10 to 14 | a check, or a session by `wstap sessions --fail-on`, failed on transport, auth, pairing, origin, protocol |
 
 use std::process::ExitCode;
 

@@ -20,10 +20,11 @@ mod tally;
 mod words;
 
 pub use advice::Advice;
+pub use clean::{clean, clean_json};
 pub use clock::Clock;
 pub use frames::FrameList;
 pub use json::{WithLog, document, line};
-pub use junit::JUnit;
+pub use junit::{JUnit, escaped};
 pub use outcome::{how_it_ended, in_words};
 pub use rows::Rows;
 pub use show::show;

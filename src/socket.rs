@@ -17,7 +17,7 @@ mod tcp_info;
 
 pub use counted::Counted;
 pub use error_watch::ErrorWatch;
-pub use facts::{certificate_facts, client_facts, server_facts};
+pub use facts::{certificate_facts, certificate_subject, client_facts, server_facts};
 pub use failure::{Failure, errno_name};
 pub use pem::{PemError, read_certificates, read_key};
 pub use raw::Raw;

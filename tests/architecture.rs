@@ -27,6 +27,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("relay", &["session", "socket"]),
     ("store", &["websocket", "session", "timeline"]),
     ("openclaw", &[]),
+    ("check", CHECK),
     ("gateway", &["websocket", "openclaw"]),
     ("proxy", FLOW),
     ("cli", EVERYTHING),
@@ -49,6 +50,20 @@ const FLOW: &[&str] = &[
     "timeline",
 ];
 
+/// A check plays a client, watches itself as the tap does, and is judged by the tap's rules.
+const CHECK: &[&str] = &[
+    "websocket",
+    "session",
+    "redact",
+    "observe",
+    "verdict",
+    "report",
+    "socket",
+    "connect",
+    "upgrade",
+    "openclaw",
+];
+
 const EVERYTHING: &[&str] = &[
     "websocket",
     "session",
@@ -61,6 +76,8 @@ const EVERYTHING: &[&str] = &[
     "connect",
     "upgrade",
     "store",
+    "openclaw",
+    "check",
     "gateway",
     "proxy",
     "timeline",

@@ -138,6 +138,7 @@ impl ClientTls {
             verified: seen.certificate.is_some().then_some(seen.error.is_none()),
             verify_error: seen.error,
             certificate: seen.certificate,
+            chain: seen.chain,
             ..established
         });
         match shaken {

@@ -14,7 +14,10 @@ use rustls::{
     server::ParsedCertificate,
 };
 
-use crate::{session::Certificate, socket::certificate_facts};
+use crate::{
+    session::Certificate,
+    socket::{certificate_facts, certificate_subject},
+};
 
 /// For one handshake. Signatures are checked always; `insecure` lets any certificate pass.
 #[derive(Debug)]
@@ -30,6 +33,7 @@ pub(super) struct Witness {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Seen {
     pub(super) certificate: Option<Certificate>,
+    pub(super) chain: Vec<String>,
     pub(super) error: Option<String>,
 }
 
@@ -86,6 +90,7 @@ impl ServerCertVerifier for Witness {
             .or_else(|refused| self.verify_given(end_entity, server_name, refused));
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Seen {
             certificate: certificate_facts(end_entity),
+            chain: intermediates.iter().filter_map(certificate_subject).collect(),
             error: verdict.as_ref().err().map(why),
         };
         if self.insecure { Ok(ServerCertVerified::assertion()) } else { verdict }

@@ -127,10 +127,13 @@ mod tests {
                     password: {source: 'exec'} }, controlUi: { allowedOrigins: ['https://a',], }, },}";
         let config = GatewayConfig::parse(text, |name| Some(format!("of {name}"))).unwrap();
         assert_eq!((config.port, config.token()), (Some(18789), Some("of T")));
-        assert_eq!((config.password(), &*config.allowed_origins), (None, &["https://a".to_owned()][..]));
+        assert_eq!(
+            (config.password(), &*config.allowed_origins),
+            (None, &["https://a".to_owned()][..])
+        );
         assert!(!format!("{config:?}").contains("of T"));
         let unset = GatewayConfig::parse(text, |_| None).unwrap_err();
-        assert_eq!(unset.to_string().contains("variable T"), true);
+        assert!(unset.to_string().contains("variable T"));
     }
 
     #[test]

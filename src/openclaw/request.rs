@@ -27,8 +27,7 @@ impl Client {
     };
 
     /// As `openclaw gateway call` connects: a local one keeps the scope it asks for.
-    pub const CLI: Self =
-        Self { id: "cli", mode: "cli", build: None, min_protocol: 4, ..Self::PROBE };
+    pub const CLI: Self = Self { mode: "cli", ..Self::PROBE };
 
     /// As the Control UI connects from a page that is served elsewhere.
     pub const CONTROL_UI: Self = Self {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// The text with control characters written out, as `\u{1b}`.
-pub(super) fn clean(text: &str) -> Cow<'_, str> {
+pub fn clean(text: &str) -> Cow<'_, str> {
     if !text.contains(is_unfit) {
         return Cow::Borrowed(text);
     }
@@ -20,7 +20,7 @@ pub(super) fn clean(text: &str) -> Cow<'_, str> {
 }
 
 /// JSON that means the same and is plain to a terminal. Such characters stand in strings only.
-pub(super) fn clean_json(json: String) -> String {
+pub fn clean_json(json: String) -> String {
     let unfit = |character| character != '\n' && is_unfit(character);
     if !json.contains(unfit) {
         return json;

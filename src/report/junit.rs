@@ -96,7 +96,7 @@ fn body(verdict: &Verdict) -> String {
 }
 
 /// Text as XML 1.0 takes it: what it forbids even as a reference is written out.
-fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

@@ -16,6 +16,9 @@ pub struct TlsFacts {
     pub sni: Option<String>,
     /// What the peer proved itself with; our own certificate on the client's leg.
     pub certificate: Option<Certificate>,
+    /// Subjects of the certificates that the peer sent behind its own, in its order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub chain: Vec<String>,
     /// False when `--insecure` let an unverified certificate pass.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verified: Option<bool>,
@@ -30,6 +33,9 @@ pub struct TlsFacts {
 pub struct Certificate {
     pub subject: String,
     pub issuer: String,
+    /// DNS names and addresses that it is made out to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
     pub not_after: Option<Wall>,
     /// SHA-256 of the DER, lower-case hex.
     pub sha256: String,

@@ -1,7 +1,9 @@
 //! What TLS and X.509 say of an established connection.
 
+use std::net::IpAddr;
+
 use rustls::{ClientConnection, CommonState, ServerConnection, pki_types::CertificateDer};
-use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 use crate::session::{Certificate, Offset, TlsFacts, Wall};
 
@@ -42,9 +44,32 @@ pub fn certificate_facts(der: &CertificateDer<'_>) -> Option<Certificate> {
     Some(Certificate {
         subject: parsed.subject().to_string(),
         issuer: parsed.issuer().to_string(),
+        names: names(&parsed),
         not_after: Some(Wall(parsed.validity().not_after.timestamp().saturating_mul(1_000_000))),
         sha256: hex(digest.as_ref()),
     })
+}
+
+/// The subject alternative names that a client may have dialled.
+fn names(parsed: &X509Certificate<'_>) -> Vec<String> {
+    let Ok(Some(found)) = parsed.subject_alternative_name() else { return Vec::new() };
+    let text = |name: &GeneralName<'_>| match name {
+        GeneralName::DNSName(name) => Some((*name).to_owned()),
+        GeneralName::IPAddress(bytes) => address(bytes).map(|ip| ip.to_string()),
+        _ => None,
+    };
+    found.value.general_names.iter().filter_map(text).collect()
+}
+
+fn address(bytes: &[u8]) -> Option<IpAddr> {
+    let four = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
+    four.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()
+}
+
+/// The name in a certificate that follows the first one; nothing if it is no certificate.
+pub fn certificate_subject(der: &CertificateDer<'_>) -> Option<String> {
+    let (_, parsed) = X509Certificate::from_der(der).ok()?;
+    Some(parsed.subject().to_string())
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -5,9 +5,19 @@ use super::wstap::Place;
 #[test]
 fn help_of_every_subcommand() {
     let place = Place::new();
-    for command in
-        ["", "sessions", "show", "explain", "verdict", "proxy", "cert", "import", "import log"]
-    {
+    for command in [
+        "",
+        "sessions",
+        "show",
+        "explain",
+        "verdict",
+        "probe",
+        "origins",
+        "proxy",
+        "cert",
+        "import",
+        "import log",
+    ] {
         let name = if command.is_empty() { "wstap" } else { command }.replace(' ', "_");
         insta::assert_snapshot!(
             format!("help_{name}"),

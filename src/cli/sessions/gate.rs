@@ -33,7 +33,7 @@ pub enum FailedOn {
 }
 
 impl FailedOn {
-    const fn of(layer: Layer) -> Option<Self> {
+    pub(in crate::cli) const fn of(layer: Layer) -> Option<Self> {
         match layer {
             Layer::Transport => Some(Self::Transport),
             Layer::Auth => Some(Self::Auth),

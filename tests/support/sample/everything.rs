@@ -41,6 +41,7 @@ fn legs() -> Vec<(f64, Event)> {
     let certificate = Certificate {
         subject: "CN=gateway.example".to_owned(),
         issuer: "CN=wstap test CA".to_owned(),
+        names: Vec::new(),
         not_after: Some(Wall(1_826_682_416_000_000)),
         sha256: "ab".repeat(32),
     };
@@ -50,6 +51,7 @@ fn legs() -> Vec<(f64, Event)> {
         alpn: some("http/1.1"),
         sni: some("gateway.example"),
         certificate: Some(certificate),
+        chain: Vec::new(),
         verified: None,
         verify_error: None,
         handshake_ms: Offset(1_900),

@@ -1,0 +1,28 @@
+//! Active checks of one gateway: is the path to it open (`probe`), which origins does it take
+//! (`origins`). A check plays a client, watches itself with the tap's own eyes, and is judged by
+//! the tap's own rules.
+
+mod credentials;
+mod eye;
+mod http;
+mod line;
+mod origins;
+mod place;
+mod probe;
+mod step;
+mod target;
+mod visit;
+mod watched;
+
+pub use credentials::{Credentials, Source};
+pub use origins::{
+    Agreement, Candidate, Decider, ExpectError, Expectation, Expected, OriginSettings,
+    OriginsReport, Row, Why, origins, table,
+};
+pub use place::Place;
+pub use probe::{
+    Comparison, Counting, DeviceChoice, Difference, Holding, ProbeReport, ProbeSettings, both,
+    compare, junit, ladder, markdown, probe,
+};
+pub use step::{Finding, Outcome, Step};
+pub use target::{Reach, Target, TargetError};
