@@ -7,7 +7,6 @@
 )]
 
 #[path = "../support"]
-#[expect(dead_code, reason = "what a session was judged to be is another target's matter")]
 mod support {
     pub(crate) mod blind_relay;
     pub(crate) mod player;
