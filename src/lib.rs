@@ -14,6 +14,7 @@ pub mod authority;
 pub mod check;
 pub mod cli;
 pub mod connect;
+pub mod findings;
 pub mod gateway;
 pub mod observe;
 pub mod openclaw;

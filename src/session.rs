@@ -11,6 +11,7 @@ mod event;
 mod frame;
 mod head;
 mod id;
+mod latency;
 mod leg;
 mod openclaw;
 mod record;
@@ -30,11 +31,12 @@ pub use event::{
 pub use frame::{FrameFact, FrameRun, FrameShape};
 pub use head::{Head, Redaction};
 pub use id::{ParseIdError, SessionId};
+pub use latency::Latencies;
 pub use leg::{Direction, Leg};
 pub use openclaw::{ConnectFacts, Credential, HelloFacts, RefusalFacts};
 pub use record::{
-    At, Cadence, Calls, ClientSide, FrameTotals, Idle, OpenClaw, PendingCall, Profile, Record,
-    RefusedCalls, RequestFacts, ResponseFacts, State, UpstreamSide,
+    At, Cadence, Calls, ClientSide, FrameTotals, Idle, LastCall, MethodCalls, OpenClaw,
+    PendingCall, Profile, Record, RefusedCalls, RequestFacts, ResponseFacts, State, UpstreamSide,
 };
 pub use tcp::TcpSample;
 pub use time::{Offset, Wall};

@@ -18,7 +18,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("observe", &["websocket", "session"]),
     ("verdict", &["websocket", "session"]),
     ("timeline", &["session"]),
-    ("report", &["websocket", "session", "timeline"]),
+    ("findings", &["session"]),
+    ("report", &["websocket", "session", "timeline", "findings"]),
     ("socket", &["session"]),
     ("authority", &[]),
     ("accept", &["session", "socket", "authority"]),
@@ -48,6 +49,7 @@ const FLOW: &[&str] = &[
     "store",
     "verdict",
     "timeline",
+    "findings",
 ];
 
 /// A check plays a client, watches itself as the tap does, and is judged by the tap's rules.
@@ -70,6 +72,7 @@ const EVERYTHING: &[&str] = &[
     "redact",
     "observe",
     "verdict",
+    "findings",
     "report",
     "authority",
     "accept",
@@ -84,8 +87,17 @@ const EVERYTHING: &[&str] = &[
 ];
 
 /// Rooms without sockets, files, tasks or clocks.
-const PURE: &[&str] =
-    &["websocket", "session", "redact", "observe", "report", "timeline", "verdict", "openclaw"];
+const PURE: &[&str] = &[
+    "websocket",
+    "session",
+    "redact",
+    "observe",
+    "report",
+    "timeline",
+    "verdict",
+    "openclaw",
+    "findings",
+];
 const IMPURE: &[&str] = &["tokio::", "std::fs", "std::net::Tcp", "Instant::now", "SystemTime::now"];
 
 const MAX_LINES: usize = 500;

@@ -8,7 +8,7 @@ mod sides;
 
 use serde::{Deserialize, Serialize};
 
-pub use calls::{Calls, PendingCall, RefusedCalls};
+pub use calls::{Calls, LastCall, MethodCalls, PendingCall, RefusedCalls};
 pub use idle::{Cadence, Idle};
 pub use sides::{ClientSide, RequestFacts, ResponseFacts, UpstreamSide};
 
