@@ -1,11 +1,14 @@
 //! The command line: one file per subcommand, each from its arguments to validated settings to a
 //! call to an outcome. Data goes to stdout, everything else to stderr.
 
+mod briefs;
 mod cert;
 mod demo;
 mod explain;
+mod findings;
 mod import;
 mod judging;
+mod kpi;
 mod origins;
 mod probe;
 mod proxy;
@@ -44,6 +47,8 @@ enum Command {
     Proxy(Box<proxy::ProxyArgs>),
     Sessions(Box<sessions::SessionsArgs>),
     Show(show::ShowArgs),
+    Findings(findings::FindingsArgs),
+    Kpi(kpi::KpiArgs),
     Explain(explain::ExplainArgs),
     Verdict(verdict::VerdictArgs),
     Import(import::ImportArgs),
@@ -99,6 +104,8 @@ impl Cli {
             Command::Proxy(args) => args.run(),
             Command::Sessions(args) => args.run(),
             Command::Show(args) => args.run(),
+            Command::Findings(args) => args.run(),
+            Command::Kpi(args) => args.run(),
             Command::Explain(args) => args.run(),
             Command::Verdict(args) => args.run(),
             Command::Import(args) => args.run(),

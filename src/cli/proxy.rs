@@ -1,10 +1,12 @@
 //! `wstap proxy`: from its options to a running proxy.
 
+mod findings;
 mod fingerprint_key;
 mod options;
 mod start;
 
 use std::io::Write;
+use std::path::Path;
 
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
@@ -12,6 +14,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::Outcome;
+use super::briefs::now;
 use crate::proxy::{Bound, Console, Proxy, Settings};
 
 pub(super) use fingerprint_key::fingerprint_key;
@@ -27,6 +30,7 @@ impl ProxyArgs {
         init_tracing(&console);
         let settings: Settings = self.settings()?;
         let store = settings.store.display().to_string();
+        let began = now();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             // Only name look-ups and the store's farewell block, and they share answers.
@@ -46,6 +50,11 @@ impl ProxyArgs {
             let stops = Stops::listen(&proxy)?;
             proxy.run(stops.stop.cancelled_owned(), stops.now.cancelled_owned()).await?;
             console.say("stopped");
+            if !quiet {
+                for line in findings::of_run(Path::new(&store), began) {
+                    console.say(&line);
+                }
+            }
             console.flush();
             Ok(Outcome::Done)
         })

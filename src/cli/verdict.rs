@@ -8,6 +8,7 @@ use super::judging::{Judging, LimitsFile};
 use super::session_id::by_prefix;
 use super::store_path::StorePath;
 use super::{Outcome, say};
+use crate::findings::Brief;
 use crate::report;
 use crate::session::{SessionId, State, Verdict};
 use crate::store::{Filter, FindError, Reader, Verdicts};
@@ -64,7 +65,7 @@ impl VerdictArgs {
                     Err(FindError::NotFound { .. }) => continue,
                     record => record?,
                 };
-                let Some(after) = record.verdict else { continue };
+                let Some(after) = record.verdict.clone() else { continue };
                 let before = reader.verdict(*id)?;
                 judged += 1;
                 if before.as_ref().is_none_or(|before| !before.says_as(&after)) {
@@ -76,7 +77,8 @@ impl VerdictArgs {
                 }
                 // What is open is judged whenever it is read.
                 if record.state != State::Open {
-                    made.push((*id, after));
+                    let brief = Brief::of(&record, &after).write();
+                    made.push((*id, after, brief));
                 }
             }
             if let Some(verdicts) = &mut verdicts {

@@ -50,7 +50,6 @@ pub struct Rate {
 
 /// Times that half, nine tenths and 99 of a hundred answers did not exceed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[expect(clippy::struct_field_names, reason = "times say their unit in the JSON")]
 pub struct Quantiles {
     pub p50_ms: Offset,
     pub p90_ms: Offset,

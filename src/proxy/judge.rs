@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use tracing::warn;
 
+use crate::findings::Brief;
 use crate::store::{Reader, StoreError, Verdicts};
 use crate::verdict::{Limits, judge_with};
 
@@ -101,7 +102,9 @@ impl Bench {
         for id in ids {
             // One that retention took meanwhile needs no verdict.
             if let Ok(record) = reader.record(id) {
-                made.push((id, judge_with(&record, &self.limits)));
+                let verdict = judge_with(&record, &self.limits);
+                let brief = Brief::of(&record, &verdict).write();
+                made.push((id, verdict, brief));
             }
         }
         for few in made.chunks(AT_ONCE) {

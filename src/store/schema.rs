@@ -72,6 +72,7 @@ CREATE TABLE verdicts (
     who TEXT NOT NULL,
     confidence TEXT NOT NULL,
     failed INTEGER NOT NULL,
+    brief TEXT NOT NULL,
     verdict TEXT NOT NULL
 ) STRICT;
 CREATE TABLE gaps (

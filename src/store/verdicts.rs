@@ -9,13 +9,13 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use super::query::filter::{id, state_sql};
 use super::query::{FindError, Reader};
 use super::{StoreError, schema};
-use crate::session::{Record, SessionId, Verdict};
+use crate::session::{Record, SessionId, Verdict, Wall};
 
 const WRITE: &str = "
-INSERT INTO verdicts (row, rules, layer, cause, who, confidence, failed, verdict)
-SELECT row, ?2, ?3, ?4, ?5, ?6, ?7, ?8 FROM sessions WHERE id = ?1
+INSERT INTO verdicts (row, rules, layer, cause, who, confidence, failed, brief, verdict)
+SELECT row, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM sessions WHERE id = ?1
 ON CONFLICT (row) DO UPDATE SET rules = ?2, layer = ?3, cause = ?4, who = ?5, confidence = ?6,
-    failed = ?7, verdict = ?8";
+    failed = ?7, brief = ?8, verdict = ?9";
 
 /// Writes verdicts, in short transactions of its own.
 #[derive(Debug)]
@@ -92,11 +92,12 @@ impl Verdicts {
         Ok(ids)
     }
 
-    /// Writes verdicts, replacing older ones. Sessions that are gone meanwhile are passed over.
-    pub fn write(&mut self, verdicts: &[(SessionId, Verdict)]) -> Result<(), StoreError> {
+    /// Writes verdicts, each with a text in which the judge keeps the session in short, replacing
+    /// older ones. Sessions that are gone meanwhile are passed over.
+    pub fn write(&mut self, verdicts: &[(SessionId, Verdict, String)]) -> Result<(), StoreError> {
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        for (id, verdict) in verdicts {
+        for (id, verdict, brief) in verdicts {
             let Ok(text) = serde_json::to_string(verdict) else { continue };
             transaction.prepare_cached(WRITE)?.execute(params![
                 id.as_str(),
@@ -106,6 +107,7 @@ impl Verdicts {
                 verdict.who.name(),
                 verdict.confidence.name(),
                 verdict.failed,
+                brief,
                 text,
             ])?;
         }
@@ -132,6 +134,26 @@ impl Reader {
         let mut statement = self.connection().prepare(&sql)?;
         let ids = statement.query_map([rules], |row| id(row, 0))?;
         Ok(ids.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// What the judge kept of every session that started in this time, oldest first; `None` for
+    /// sessions that were not judged yet.
+    pub fn briefs(
+        &self,
+        since: Option<Wall>,
+        until: Option<Wall>,
+        mut see: impl FnMut(SessionId, Option<&str>),
+    ) -> Result<(), StoreError> {
+        let mut statement = self.connection().prepare_cached(
+            "SELECT id, brief FROM sessions LEFT JOIN verdicts USING (row)
+             WHERE started_us >= ?1 AND started_us < ?2 ORDER BY started_us, row",
+        )?;
+        let since = since.map_or(i64::MIN, Wall::micros);
+        let mut rows = statement.query([since, until.map_or(i64::MAX, Wall::micros)])?;
+        while let Some(row) = rows.next()? {
+            see(id(row, 0)?, row.get_ref(1)?.as_str_or_null().ok().flatten());
+        }
+        Ok(())
     }
 
     /// The verdict that is in the store.

@@ -9,6 +9,8 @@ fn help_of_every_subcommand() {
         "",
         "sessions",
         "show",
+        "findings",
+        "kpi",
         "explain",
         "verdict",
         "probe",

@@ -10,6 +10,7 @@
 mod sample;
 
 mod explain;
+mod findings;
 mod follow;
 mod gateway_log;
 mod help;

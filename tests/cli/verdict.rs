@@ -16,7 +16,7 @@ fn with_an_old_verdict(id: SessionId) -> Place {
     let cause = "policy_violation".to_owned();
     let old = Verdict { layer: Layer::Unknown, cause, rules_version: 0, ..judge(&record) };
     let mut verdicts = Verdicts::open(&place.store()).expect("a store");
-    verdicts.write(&[(id, old)]).expect("a verdict");
+    verdicts.write(&[(id, old, String::new())]).expect("a verdict");
     place
 }
 

@@ -3,7 +3,9 @@
 use crate::report::clock::Clock;
 use crate::report::page::Page;
 use crate::report::quantity::{bytes, count, number};
-use crate::session::{Calls, ConnectFacts, HelloFacts, Offset, Record, RefusalFacts};
+use crate::session::{
+    Calls, ConnectFacts, HelloFacts, MethodCalls, Offset, Record, RefusalFacts, RefusedCalls,
+};
 
 pub(super) fn opening(page: &mut Page, record: &Record, _: &Clock) {
     let Some(openclaw) = &record.openclaw else { return };
@@ -22,7 +24,7 @@ pub(super) fn opening(page: &mut Page, record: &Record, _: &Clock) {
         refusal(page, facts);
     }
     page.row("JSON frames", &number(openclaw.envelopes));
-    calls(page, &openclaw.calls);
+    calls(page, &openclaw.calls, openclaw.hello.is_some());
 }
 
 fn connect(page: &mut Page, facts: &ConnectFacts) {
@@ -46,12 +48,15 @@ fn connect(page: &mut Page, facts: &ConnectFacts) {
     }
 }
 
-fn calls(page: &mut Page, calls: &Calls) {
+fn calls(page: &mut Page, calls: &Calls, greeted: bool) {
     /// More of them are for `--json`.
     const WAITING_SHOWN: usize = 5;
     if calls.requests > 0 {
         let answered = number(calls.answered);
         page.row("calls", &format!("{}, {answered} answered", number(calls.requests)));
+    }
+    for method in &calls.by_method {
+        page.row(&format!("  {}", method.method), &by_method(method));
     }
     for refused in &calls.refused {
         let codes = [&refused.code, &refused.detail_code].into_iter().flatten().cloned();
@@ -59,6 +64,9 @@ fn calls(page: &mut Page, calls: &Calls) {
         let method = refused.method.as_deref().unwrap_or("a call");
         let times = count(refused.count, "time");
         page.row("  refused", &format!("{codes}, {times}, first {method} at {}", refused.at));
+        if greeted && is_scope(refused) {
+            page.under("no failure of the connection: the client lacks the scope for it");
+        }
     }
     for waiting in calls.pending.iter().take(WAITING_SHOWN) {
         let method = waiting.method.as_deref().unwrap_or("a call");
@@ -68,6 +76,25 @@ fn calls(page: &mut Page, calls: &Calls) {
         page.row("  never answered", &format!("{} more", number(more as u64)));
     }
     page.maybe("shutdown", calls.shutdown_at.map(|at| format!("announced at {at}")).as_deref());
+}
+
+/// How the calls of one method went.
+fn by_method(calls: &MethodCalls) -> String {
+    let mut words = vec![count(calls.requests, "call"), format!("{} ok", number(calls.ok))];
+    words.extend(calls.errors.iter().map(|(code, times)| format!("{} {code}", number(*times))));
+    if calls.unanswered() > 0 {
+        words.push(format!("{} never answered", number(calls.unanswered())));
+    }
+    let times = [500, 900, 990].map(|share| calls.latencies.quantile(share));
+    if let [Some(p50), Some(p90), Some(p99)] = times {
+        words.push(format!("{p50} / {p90} / {p99} (p50, p90, p99)"));
+    }
+    words.join(", ")
+}
+
+fn is_scope(refused: &RefusedCalls) -> bool {
+    refused.code.as_deref() == Some("FORBIDDEN")
+        || refused.detail_code.as_deref() == Some("MISSING_SCOPE")
 }
 
 fn hello(page: &mut Page, facts: &HelloFacts) {
