@@ -40,7 +40,7 @@ pub(super) fn find(ground: &Ground<'_>) -> Vec<Finding> {
         let mut at = 0;
         while let Some((first, ..)) = ends.get(at) {
             let end = ends.partition_point(|(when, ..)| *when <= first.saturating_add(within));
-            let members = ends.get(at..end).unwrap_or_default();
+            let members = of_one_cause(ends.get(at..end).unwrap_or_default());
             if members.len() >= least && outlived(members) {
                 findings.push(told(ground, upstream, members));
                 at = end;
@@ -71,6 +71,12 @@ fn ended(brief: &Brief) -> Option<(i64, Saw, &Brief)> {
         (Some(_) | None, _) => return None,
     };
     Some((brief.started.plus(at).micros(), saw, brief))
+}
+
+/// What ended before the gateway announced its shutdown was not ended by that.
+fn of_one_cause<'e, 'a>(members: &'e [(i64, Saw, &'a Brief)]) -> &'e [(i64, Saw, &'a Brief)] {
+    let announced = members.iter().position(|(_, saw, _)| *saw == Saw::Shutdown);
+    members.get(announced.unwrap_or_default()..).unwrap_or_default()
 }
 
 /// Sessions that began together and lived equally long were ended by a timer, each by its own.
