@@ -97,7 +97,7 @@ fn a_short_outage_costs_nothing() {
     let (recorder, mut task) = task(&path);
     task.commit(true);
     limit_pages(&task, 1);
-    let ids: Vec<SessionId> = (0..50).map(SessionId::from_bits).collect();
+    let ids: Vec<SessionId> = (0..200).map(SessionId::from_bits).collect();
     for id in &ids {
         let key = recorder.begin(*id, Wall(1));
         recorder.fact(key, started());
