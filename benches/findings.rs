@@ -127,7 +127,7 @@ fn command(sessions: &[(SessionId, Wall, String, Verdict)]) {
             })
             .collect();
         times.sort_unstable();
-        eprintln!("wstap {name} over {SESSIONS} stored sessions: {times:.0?}");
+        eprintln!("wstap {name} over {SESSIONS} stored sessions: {times:.2?}");
         assert!(times[2] < BUDGET, "{name} takes more than {BUDGET:?}");
     }
 }

@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use super::judging::Judging;
 use super::when::moment;
 use crate::findings::Brief;
-use crate::session::{SessionId, Wall};
+use crate::session::Wall;
 use crate::store::{FindError, Reader, StoreError};
-use crate::verdict::judge;
 
 /// Which sessions are looked at.
 #[derive(Debug, clap::Args)]
@@ -21,9 +21,13 @@ pub(super) struct Period {
 }
 
 impl Period {
-    pub(super) fn briefs(&self, reader: &Reader) -> Result<Vec<Brief>, StoreError> {
-        let (briefs, left) = read(reader, self)?;
-        add(reader, briefs, &left, None)
+    /// All of them; those that were not judged yet are judged now.
+    pub(super) fn briefs(
+        &self,
+        reader: &Reader,
+        judging: &Judging,
+    ) -> Result<Vec<Brief>, StoreError> {
+        self.read(reader, judging, None)
     }
 
     /// The same, but sessions that were not judged yet are left out after a while.
@@ -32,40 +36,38 @@ impl Period {
         reader: &Reader,
         time: Duration,
     ) -> Result<Vec<Brief>, StoreError> {
-        let (briefs, left) = read(reader, self)?;
-        add(reader, briefs, &left, Some(Instant::now() + time))
+        self.read(reader, &Judging::default(), Some(Instant::now() + time))
     }
-}
 
-/// The briefs that are there, and the sessions that have none.
-fn read(reader: &Reader, period: &Period) -> Result<(Vec<Brief>, Vec<SessionId>), StoreError> {
-    let (mut briefs, mut left) = (Vec::new(), Vec::new());
-    reader.briefs(period.since, period.until, |id, text| match text.and_then(Brief::read) {
-        Some(brief) => briefs.push(brief),
-        None => left.push(id),
-    })?;
-    Ok((briefs, left))
-}
-
-/// Judges the rest now, as the proxy would have done.
-fn add(
-    reader: &Reader,
-    mut briefs: Vec<Brief>,
-    left: &[SessionId],
-    deadline: Option<Instant>,
-) -> Result<Vec<Brief>, StoreError> {
-    for id in left {
-        if deadline.is_some_and(|deadline| Instant::now() > deadline) {
-            break;
+    fn read(
+        &self,
+        reader: &Reader,
+        judging: &Judging,
+        deadline: Option<Instant>,
+    ) -> Result<Vec<Brief>, StoreError> {
+        let (mut briefs, mut left) = (Vec::new(), Vec::new());
+        reader.briefs(self.since, self.until, |id, text| {
+            let text = text.filter(|_| judging.believes_the_store());
+            match text.and_then(Brief::read) {
+                Some(brief) => briefs.push(brief),
+                None => left.push(id),
+            }
+        })?;
+        for id in left {
+            if deadline.is_some_and(|deadline| Instant::now() > deadline) {
+                break;
+            }
+            match judging.again(reader, id) {
+                Ok(record) => {
+                    briefs.extend(record.verdict.as_ref().map(|v| Brief::of(&record, v)));
+                }
+                // Retention took it meanwhile.
+                Err(FindError::NotFound { .. } | FindError::Ambiguous { .. }) => {}
+                Err(FindError::Store(error)) => return Err(error),
+            }
         }
-        match reader.record(*id) {
-            Ok(record) => briefs.push(Brief::of(&record, &judge(&record))),
-            // Retention took it meanwhile.
-            Err(FindError::NotFound { .. } | FindError::Ambiguous { .. }) => {}
-            Err(FindError::Store(error)) => return Err(error),
-        }
+        Ok(briefs)
     }
-    Ok(briefs)
 }
 
 pub(super) fn now() -> Wall {

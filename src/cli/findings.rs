@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use clap::Args;
 
 use super::briefs::{Period, now};
+use super::judging::LimitsFile;
 use super::store_path::StorePath;
 use super::{Outcome, UsageError, say};
 use crate::findings::{Severity, Thresholds, find};
@@ -26,6 +27,8 @@ pub(super) struct FindingsArgs {
     /// From which number on something is a finding; see below. Repeatable.
     #[arg(long, value_name = "NAME=VALUE")]
     threshold: Vec<String>,
+    #[command(flatten)]
+    limits: LimitsFile,
 }
 
 fn after_help() -> String {
@@ -42,8 +45,9 @@ impl FindingsArgs {
         for text in &self.threshold {
             thresholds.set(text).map_err(|error| UsageError(format!("--threshold: {error}")))?;
         }
+        let judging = self.limits.judging()?;
         let Some((reader, path)) = self.store.open_if_there()? else { return Ok(Outcome::Done) };
-        let briefs = self.period.briefs(&reader)?;
+        let briefs = self.period.briefs(&reader, &judging)?;
         let findings = find(&briefs, &thresholds, now());
         if self.json {
             let mut out = io::stdout().lock();

@@ -7,6 +7,7 @@ use clap::Args;
 use jiff::tz::TimeZone;
 
 use super::briefs::Period;
+use super::judging::Judging;
 use super::store_path::StorePath;
 use super::{Outcome, say};
 use crate::findings::{Condition, Kpis, SPAWN_METHOD};
@@ -47,7 +48,7 @@ fn after_help() -> String {
 impl KpiArgs {
     pub(super) fn run(self) -> anyhow::Result<Outcome> {
         let briefs = match self.store.open_if_there()? {
-            Some((reader, _)) => self.period.briefs(&reader)?,
+            Some((reader, _)) => self.period.briefs(&reader, &Judging::default())?,
             None => Vec::new(),
         };
         let kpis = Kpis::of(&briefs, &self.spawn);

@@ -91,5 +91,8 @@ fn found(upstream: &str, who: &str, told: &[(&Brief, bool)], changes: usize) -> 
         .number("changes", changes)
         .number("differ_in", differs)
         .look("look for two programs, or two settings, behind this one client")
-        .run("see how many gateways run", "openclaw gateway status --deep")
+        .run(
+            "see which gateway runs, and compare with where the tap dials",
+            "openclaw gateway status",
+        )
 }

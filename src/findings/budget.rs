@@ -74,10 +74,12 @@ fn told(upstream: &str, refused: &[&Brief], near: &[&Brief]) -> Finding {
         .number("clients", clients.len())
         .number("waiting", waiting.len())
         .look("find the client that opens sockets and never sends `connect`, and stop it");
-    let finding = if shared {
+    // A gateway refuses forwarded headers that name a loopback client.
+    let local = clients.iter().any(|c| c.starts_with("127.") || *c == "::1" || *c == "unix");
+    let finding = if shared && !local {
         let address = if address.is_empty() { "<address of the tap>".to_owned() } else { address };
         finding.set(
-            "or let the gateway see the clients' own addresses: start the tap with --forwarded and \
+            "or let the gateway see the clients' own addresses: start the tap with --forwarded append and \
              trust it",
             format!("gateway.trustedProxies = [\"{address}\"]"),
         )
