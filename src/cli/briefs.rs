@@ -1,11 +1,16 @@
 //! The sessions of a time in short, for commands that look at all of them.
 
+use std::mem;
+use std::num::NonZero;
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::judging::Judging;
 use super::when::moment;
 use crate::findings::Brief;
-use crate::session::Wall;
+use crate::session::{SessionId, Wall};
 use crate::store::{FindError, Reader, StoreError};
 
 /// Which sessions are looked at.
@@ -45,14 +50,7 @@ impl Period {
         judging: &Judging,
         deadline: Option<Instant>,
     ) -> Result<Vec<Brief>, StoreError> {
-        let (mut briefs, mut left) = (Vec::new(), Vec::new());
-        reader.briefs(self.since, self.until, |id, text| {
-            let text = text.filter(|_| judging.believes_the_store());
-            match text.and_then(Brief::read) {
-                Some(brief) => briefs.push(brief),
-                None => left.push(id),
-            }
-        })?;
+        let (mut briefs, left) = self.stored(reader, judging.believes_the_store())?;
         for id in left {
             if deadline.is_some_and(|deadline| Instant::now() > deadline) {
                 break;
@@ -68,6 +66,60 @@ impl Period {
         }
         Ok(briefs)
     }
+
+    /// The briefs that are in the store, and the sessions that have none. Reading a hundred
+    /// thousand texts takes longer than getting them from the file: all cores do it.
+    fn stored(&self, reader: &Reader, believed: bool) -> Result<Stored, StoreError> {
+        let (texts, waiting) = mpsc::sync_channel(CHUNKS);
+        let waiting = Mutex::new(waiting);
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        thread::scope(|scope| {
+            let readers: Vec<_> =
+                (0..cores.min(CHUNKS)).map(|_| scope.spawn(|| read_all(&waiting))).collect();
+            let mut chunk = Vec::with_capacity(CHUNK);
+            let read = reader.briefs(self.since, self.until, |id, text| {
+                let text = text.filter(|_| believed).unwrap_or_default();
+                chunk.push((id, text.to_owned()));
+                if chunk.len() == CHUNK {
+                    let full = mem::replace(&mut chunk, Vec::with_capacity(CHUNK));
+                    // The readers outlive the channel.
+                    drop(texts.send(full));
+                }
+            });
+            drop(texts.send(chunk));
+            drop(texts);
+            let mut all = Stored::default();
+            for reader in readers {
+                let (briefs, left) = reader.join().unwrap_or_default();
+                all.0.extend(briefs);
+                all.1.extend(left);
+            }
+            read.map(|()| all)
+        })
+    }
+}
+
+/// Briefs, and sessions that have none.
+type Stored = (Vec<Brief>, Vec<SessionId>);
+
+/// Texts that are handed over together, and how many such heaps may wait.
+const CHUNK: usize = 512;
+const CHUNKS: usize = 8;
+
+type Texts = Vec<(SessionId, String)>;
+
+fn read_all(waiting: &Mutex<Receiver<Texts>>) -> Stored {
+    let (mut briefs, mut left) = Stored::default();
+    let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
+    while let Ok(texts) = next() {
+        for (id, text) in texts {
+            match Brief::read(&text) {
+                Some(brief) => briefs.push(brief),
+                None => left.push(id),
+            }
+        }
+    }
+    (briefs, left)
 }
 
 pub(super) fn now() -> Wall {
