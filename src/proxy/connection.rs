@@ -113,13 +113,13 @@ pub(super) async fn serve(listening: Arc<Listening>, incoming: Incoming) {
             First::NotHttp => connection.bytes("not_http", buffer),
             First::TooLong => connection.bytes("head_too_long", buffer),
             First::Slow => connection.bytes("slow_head", buffer),
-            First::Ended if !buffer.is_empty() => connection.bytes("not_http", buffer),
+            First::Ended if !buffer.is_empty() => connection.bytes("incomplete_head", buffer),
             First::Ended => {
-                return Box::pin(connection.left(began, stream, EndingKind::Fin)).await;
+                return Box::pin(connection.left(began, stream, EndingKind::Fin, &buffer)).await;
             }
             First::Failed(error) => {
                 let kind = Seen::of(&Stream::read_failure(&error), 0).kind("");
-                return Box::pin(connection.left(began, stream, kind)).await;
+                return Box::pin(connection.left(began, stream, kind, &buffer)).await;
             }
         };
         connection.spare = Spare::default();
@@ -250,21 +250,27 @@ impl Connection {
     fn bytes(&self, what: &str, buffer: Vec<u8>) -> Opening {
         let now = Instant::now();
         let recording = self.begin(now, Kind::Opaque);
-        let facts = match ClientHello::of(&buffer) {
-            ClientHello::Whole(facts) => facts,
-            ClientHello::Partial => OpaqueFacts::named("tls_client_hello"),
-            ClientHello::No => OpaqueFacts::named(what),
+        let (facts, make): (_, fn(_) -> _) = match ClientHello::of(&buffer) {
+            ClientHello::Whole(facts) => (facts, Watcher::of_bytes),
+            ClientHello::Partial => (OpaqueFacts::named("tls_client_hello"), Watcher::of_hello),
+            ClientHello::No => (OpaqueFacts::named(what), Watcher::of_bytes),
         };
         recording.fact(now, Event::Opaque(facts));
-        Opening { watcher: Watcher::of_bytes(recording), first: buffer, head: None }
+        Opening { watcher: make(recording), first: buffer, head: None }
     }
 
-    /// The client ended without a byte. Between two requests that is how connections end.
-    async fn left(&self, began: Instant, mut stream: Stream, kind: EndingKind) {
-        if self.requests == 0 {
+    /// The client ended without a request. Between two requests, and without a byte of another
+    /// one, that is how connections end.
+    async fn left(&self, began: Instant, mut stream: Stream, kind: EndingKind, unsent: &[u8]) {
+        if self.requests == 0 || !unsent.is_empty() {
             let recording = self.begin(began, Kind::Opaque);
             let now = Instant::now();
-            recording.fact(now, Event::Opaque(OpaqueFacts::named("no_bytes")));
+            let what = if unsent.is_empty() { "no_bytes" } else { "incomplete_head" };
+            recording.fact(now, Event::Opaque(OpaqueFacts::named(what)));
+            if !unsent.is_empty() {
+                let bytes = unsent.len();
+                recording.note("not_passed_on", format!("{bytes} bytes: no upstream was dialled"));
+            }
             let ending = Ending { leg: Leg::Downstream, at: recording.at(now), kind };
             recording.fact(now, Event::Ending(ending));
             recording.finish(&[(Leg::Downstream, &stream)], Finish::default());

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::time::Instant;
 
 use super::recording::Recording;
+use crate::accept::ClientHello;
 use crate::observe::{Message, Observer, Output, RawControl};
 use crate::relay::{Seen, Watch};
 use crate::session::{
@@ -16,6 +17,9 @@ use crate::websocket::Opcode;
 
 /// How much of a refused upgrade's body is kept.
 const BODY_KEPT: usize = 4096;
+
+/// A ClientHello that is not whole after so many bytes is none that names a server.
+const LONGEST_HELLO: usize = 64 << 10;
 
 thread_local! {
     /// Frames of the chunk at hand; lent like the relay's buffers, so that sessions hold none.
@@ -39,6 +43,8 @@ enum Phase {
     Answer(Box<Answer>),
     Frames,
     Refused(Box<Refused>),
+    /// The client's bytes so far: a TLS ClientHello whose end has not come yet.
+    Hello(Vec<u8>),
     Opaque,
 }
 
@@ -71,6 +77,11 @@ impl Watcher {
         Self::in_phase(recording, Phase::Opaque)
     }
 
+    /// For a TLS ClientHello of which the beginning came; the rest says whom it is for.
+    pub(super) fn of_hello(recording: Recording) -> Box<Self> {
+        Self::in_phase(recording, Phase::Hello(Vec::new()))
+    }
+
     fn in_phase(recording: Recording, phase: Phase) -> Box<Self> {
         let observer = Observer::new(recording.tools.observe);
         Box::new(Self { recording, observer, phase, why_cut: "wstap was told to stop" })
@@ -93,7 +104,7 @@ impl Watcher {
                 let bytes = refused.body.content();
                 self.recording.fact(now, Event::ResponseBody { text, bytes });
             }
-            Phase::Answer(_) | Phase::Frames | Phase::Opaque => {}
+            Phase::Answer(_) | Phase::Frames | Phase::Hello(_) | Phase::Opaque => {}
         }
         for direction in Direction::BOTH {
             let traffic = Box::new(self.observer.traffic(direction));
@@ -151,6 +162,20 @@ impl Watcher {
         self.phase = Phase::Opaque;
     }
 
+    fn hello(&mut self, now: Instant, bytes: &[u8]) {
+        let Phase::Hello(begun) = &mut self.phase else { return };
+        begun.extend_from_slice(bytes);
+        match ClientHello::of(begun) {
+            ClientHello::Partial if begun.len() < LONGEST_HELLO => return,
+            ClientHello::Partial => {}
+            ClientHello::Whole(facts) => self.recording.fact(now, Event::Opaque(facts)),
+            ClientHello::No => {
+                self.recording.fact(now, Event::Opaque(OpaqueFacts::named("not_http")));
+            }
+        }
+        self.phase = Phase::Opaque;
+    }
+
     fn frames(&mut self, direction: Direction, now: Instant, bytes: &[u8]) {
         let at = self.recording.at(now);
         GROUP.with_borrow_mut(|group| {
@@ -195,7 +220,11 @@ impl Watch for Watcher {
                 refused.more = true;
                 self.observer.on_opaque(direction, self.recording.at(now), bytes);
             }
-            (Phase::Opaque, _) => {
+            (Phase::Hello(_), Direction::ClientToServer) => {
+                self.hello(now, bytes);
+                self.observer.on_opaque(direction, self.recording.at(now), bytes);
+            }
+            (Phase::Hello(_) | Phase::Opaque, _) => {
                 self.observer.on_opaque(direction, self.recording.at(now), bytes);
             }
         }
@@ -227,7 +256,7 @@ impl Watch for Watcher {
             Phase::Refused(refused) => {
                 refused.persistent && refused.body.is_done() && !refused.more
             }
-            Phase::Answer(_) | Phase::Frames | Phase::Opaque => false,
+            Phase::Answer(_) | Phase::Frames | Phase::Hello(_) | Phase::Opaque => false,
         }
     }
 }

@@ -73,6 +73,7 @@ pub(super) fn opaque_in_words(facts: &OpaqueFacts) -> String {
         "not_http" => "not HTTP",
         "head_too_long" => "request head too long",
         "slow_head" => "request head too slow",
+        "incomplete_head" => "request head broken off",
         "upgraded" => "upgraded to something that is not WebSocket",
         other => other,
     };

@@ -158,7 +158,8 @@ pub struct OwnAnswer {
 /// What could be told of bytes that are not HTTP.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpaqueFacts {
-    /// `tls_client_hello`, `no_bytes`, `not_http`, `head_too_long`, `slow_head`, `upgraded`.
+    /// `tls_client_hello`, `no_bytes`, `not_http`, `head_too_long`, `slow_head`,
+    /// `incomplete_head`, `upgraded`.
     pub what: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sni: Option<String>,

@@ -145,11 +145,13 @@ pub(super) const CLIENT_LEFT: Rule = quiet(
 pub(super) const NO_REQUEST: Rule = quiet(
     "no_request",
     Layer::Other,
-    "The client connected and left without a byte.",
+    "The client connected, and no whole request came.",
     &[look("a health check or a port scan does this")],
     &[When::Fact(|view| {
         let facts = view.record.opaque.as_ref()?;
-        matches!(facts.what.as_str(), "no_bytes" | "slow_head").then(|| {
+        let broken_off = matches!(facts.what.as_str(), "slow_head" | "incomplete_head")
+            && view.bytes(Direction::ServerToClient) == 0;
+        (facts.what == "no_bytes" || broken_off).then(|| {
             Finding::certain_if(facts.what == "no_bytes").cite(
                 "opaque.what",
                 facts.what.clone(),

@@ -121,7 +121,7 @@ pub(super) const NOT_JUDGED: Rule = Rule {
     ..opaque(
         "not_http",
         Who::Client,
-        "The client's bytes are neither HTTP nor TLS ({opaque}).",
+        "The client's bytes could not be read as HTTP or TLS ({opaque}).",
         &[look("check what the client is pointed at")],
         &[When::Fact(|view| {
             let facts = view.record.opaque.as_ref()?;

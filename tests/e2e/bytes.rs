@@ -267,3 +267,24 @@ fn tls_on_the_plain_port_goes_through_and_is_recorded() {
         assert!(records.non_application > 0 && records.records > 3, "{records:?}");
     }
 }
+
+#[test]
+fn a_client_hello_in_pieces_still_says_whom_it_is_for() {
+    let rig = Rig::new();
+    let mut hello = Vec::new();
+    tls::client(&["h2"]).write_tls(&mut hello).unwrap();
+    let (mut client, mut gateway) = rig.dial(&hello[..40]);
+    for piece in hello[40..].chunks(40) {
+        client.send(piece);
+    }
+    assert_eq!(gateway.take(hello.len()), hello);
+    client.fin();
+    assert_eq!(gateway.end(), End::Fin);
+    gateway.fin();
+    let facts = rig.only_record().opaque.unwrap();
+    assert_eq!(
+        (facts.what.as_str(), facts.sni.as_deref()),
+        ("tls_client_hello", Some("localhost"))
+    );
+    assert_eq!(facts.alpn, ["h2"]);
+}

@@ -113,6 +113,47 @@ fn garbage_and_nothing_at_all_are_recorded() {
 }
 
 #[test]
+fn a_head_that_breaks_off_is_recorded_as_one() {
+    let rig = Rig::new();
+    let begun = "GET /begun HTTP/1.1\r\nHo";
+    // After a FIN there is still somebody to answer.
+    let (mut client, mut gateway) = {
+        let mut client = rig.connect();
+        client.send(begun);
+        client.fin();
+        (client, rig.accept())
+    };
+    assert_eq!(gateway.rest(), (begun.as_bytes().to_vec(), End::Fin));
+    gateway.fin();
+    assert_eq!(client.end(), End::Fin);
+    let record = rig.only_record();
+    assert_eq!(record.opaque.unwrap().what, "incomplete_head");
+    assert_eq!(record.frames.c2s.bytes, begun.len() as u64);
+
+    // After a reset there is nobody; on a fresh connection, and behind a refused upgrade.
+    let mut fresh = rig.connect();
+    fresh.send(begun);
+    fresh.until_acknowledged();
+    fresh.reset();
+    let refusal = "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n";
+    let (mut refused, _gateway) = rig.session_with("/refused", "", refusal);
+    refused.send(begun);
+    refused.until_acknowledged();
+    refused.reset();
+    let records = rig.records(4);
+    let broken: Vec<_> = records
+        .iter()
+        .filter(|record| record.endings.first().is_some_and(|end| end.kind.name() == "reset"))
+        .collect();
+    assert_eq!(broken.len(), 2, "{records:#?}");
+    for record in broken {
+        assert_eq!(record.opaque.as_ref().unwrap().what, "incomplete_head");
+        assert_eq!(record.notes.iter().filter(|n| n.slug == "not_passed_on").count(), 1);
+    }
+    the_next_one_is_served(&rig);
+}
+
+#[test]
 fn out_of_descriptors_it_pauses_says_so_and_goes_on() {
     let gateway = Gateway::tcp();
     let tap = Wstap::start_with_descriptors(&gateway.url("ws"), 40);
