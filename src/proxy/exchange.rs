@@ -68,9 +68,12 @@ pub(super) async fn serve(
         .without_shutdown();
     let parts = tokio::select! {
         parts = served => parts,
-        () = until_cut_short(&listening.cut, client_failed, &cut_short) => return None,
+        () = until_cut_short(&listening.cut, client_failed, &cut_short) => {
+            shared.record_unserved(false);
+            return None;
+        }
     };
-    shared.record_unserved();
+    shared.record_unserved(parts.as_ref().is_err_and(hyper::Error::is_parse));
     // An error here is an exchange that broke off: its own record says why.
     let gate = parts.ok()?.io.into_inner();
     let goes_on = gate.is_stopped();
@@ -124,14 +127,25 @@ impl Shared<'_> {
         self.passed.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 
-    /// Heads that passed the gate and that the library answered itself, with 400.
-    fn record_unserved(&self) {
+    /// Heads that passed the gate and were not served: with `refused` the library has answered
+    /// the first of them itself, with 400, and nobody has answered those behind it.
+    fn record_unserved(&self, mut refused: bool) {
         while let Some(passed) = self.next_passed() {
             let recording = self.begin(passed);
-            let why = "the request could not be represented, or came too late".to_owned();
-            let own = OwnAnswer { status: 400, leg: Leg::Downstream, why };
-            recording.fact(Instant::now(), Event::OwnAnswer(own));
-            recording.finish(&[], Finish { complete: Some(false), ..Finish::default() });
+            let now = Instant::now();
+            let mut finish = Finish { complete: Some(false), ..Finish::default() };
+            if std::mem::take(&mut refused) {
+                let why = "the request could not be represented".to_owned();
+                let own = OwnAnswer { status: 400, leg: Leg::Downstream, why };
+                recording.fact(now, Event::OwnAnswer(own));
+            } else {
+                finish.error = Some("the connection ended before its turn".to_owned());
+            }
+            if let Some(kind) = self.cut_short.kind() {
+                let ending = Ending { leg: Leg::Downstream, at: recording.at(now), kind };
+                recording.fact(now, Event::Ending(ending));
+            }
+            recording.finish(&[], finish);
         }
     }
 }

@@ -69,6 +69,21 @@ fn an_upgrade_may_be_pipelined_behind_requests_with_bodies() {
     assert_eq!(rig.record("/last").client.earlier_requests, 2);
 }
 
+#[test]
+fn requests_whose_turn_never_came_are_not_recorded_as_answered() {
+    let rig = Rig::new();
+    let last = "GET /last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let (mut client, mut plain) = rig.dial(format!("{last}GET /late HTTP/1.1\r\nHost: a\r\n\r\n"));
+    let closing = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok";
+    answer(&mut plain, 0, closing);
+    assert_eq!(client.rest(), (closing.as_bytes().to_vec(), End::Fin));
+    let late = rig.record("/late");
+    assert_eq!((late.own_answer, late.response), (None, None));
+    let exchange = late.exchange.unwrap();
+    assert_eq!(exchange.complete, Some(false));
+    assert!(exchange.error.unwrap().contains("before its turn"));
+}
+
 /// A refusal, how much of it is content, and whether the connection may go on behind it.
 struct Refusal {
     response: &'static str,

@@ -83,6 +83,10 @@ impl CutShort {
     pub(super) fn by(&self, kind: EndingKind) {
         self.0.get_or_init(|| kind);
     }
+
+    pub(super) fn kind(&self) -> Option<EndingKind> {
+        self.0.get().cloned()
+    }
 }
 
 /// Closes a record when the download ends, or when the exchange is dropped before that.
@@ -117,8 +121,8 @@ impl Closing {
         }
         let now = Instant::now();
         let recording = &self.recording;
-        if let Some(kind) = self.cut_short.0.get().filter(|_| !complete) {
-            let ending = Ending { leg: Leg::Downstream, at: recording.at(now), kind: kind.clone() };
+        if let Some(kind) = self.cut_short.kind().filter(|_| !complete) {
+            let ending = Ending { leg: Leg::Downstream, at: recording.at(now), kind };
             recording.fact(now, Event::Ending(ending));
         }
         let uploaded = self.uploaded.get();
