@@ -159,11 +159,14 @@ impl Lines {
         self.fields.iter().enumerate().filter(|(_, line)| is(line)).map(|(at, _)| at).collect()
     }
 
+    /// The values of all lines of that name, as one list (RFC 9110 §5.3).
     fn value(&self, name: &str) -> Option<String> {
-        let at = *self.positions(name).last()?;
-        let line = self.fields.get(at)?;
-        let value = line.splitn(2, |b| *b == b':').nth(1)?;
-        Some(String::from_utf8_lossy(value.trim_ascii()).into_owned())
+        let value = |at: &usize| {
+            let value = self.fields.get(*at)?.splitn(2, |b| *b == b':').nth(1)?;
+            Some(String::from_utf8_lossy(value.trim_ascii()).into_owned())
+        };
+        let values: Vec<String> = self.positions(name).iter().filter_map(value).collect();
+        (!values.is_empty()).then(|| values.join(", "))
     }
 
     fn set(&mut self, name: &str, value: &str) {

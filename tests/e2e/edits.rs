@@ -83,6 +83,11 @@ fn the_clients_address_is_appended_or_replaces_what_was_there() {
     let what: Vec<_> = changes.iter().map(|c| (c.what.as_str(), c.header.as_str())).collect();
     assert_eq!(what, [("appended", "X-Forwarded-For"), ("set", "X-Forwarded-Host")]);
 
+    let twice = "X-Forwarded-For: 203.0.113.1\r\nA: b\r\nx-forwarded-for: 203.0.113.2\r\n";
+    let (seen, _) = through(&rig, "/twice", &upgrade("/twice", twice));
+    let chain = "\r\nX-Forwarded-For: 203.0.113.1, 203.0.113.2, 127.0.0.1\r\nA: b\r\n";
+    assert!(seen.contains(chain), "{seen}");
+
     let rig = Rig::with(&["--forwarded", "replace"]);
     let (seen, changes) = through(&rig, "/replace", &upgrade("/replace", forwarded));
     let wanted = upgrade(
