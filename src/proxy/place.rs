@@ -10,12 +10,18 @@ use crate::upgrade::Forwarded;
 /// One paragraph about this route: printed at start, and recorded with the tap for all of its
 /// sessions.
 pub(super) fn place(route: &Route) -> String {
-    let upstream_local = route.dialer.upstream().is_loopback();
+    let via = route.dialer.via();
+    let upstream_local = via.is_none() && route.dialer.upstream().is_loopback();
     let listener_local = match &route.listen {
         ListenSpec::Tcp { addr, .. } => addr.ip().to_canonical().is_loopback(),
         ListenSpec::Unix(_) => true,
     };
     let mut text = match (upstream_local, listener_local) {
+        (false, _) if via.is_some() => {
+            "The gateway is dialled through a proxy: it sees every client at that proxy's address, \
+             and as a remote one unless the proxy runs on the gateway's machine and dials it over \
+             loopback."
+        }
         (true, true) => {
             "The gateway is dialled over loopback and only this machine can connect: clients stay \
              local to it, as without wstap."
@@ -38,7 +44,12 @@ pub(super) fn place(route: &Route) -> String {
          connections that have not logged in.",
     );
     match route.edits.forwarded {
-        None => text.push_str(" No header is added, removed or rewritten."),
+        None if route.edits.is_empty() => {
+            text.push_str(" No header is added, removed or rewritten.");
+        }
+        None => {
+            text.push_str(" Request headers are changed as --set-header and --remove-header ask.")
+        }
         Some(Forwarded::Append | Forwarded::Replace) => text.push_str(
             " --forwarded adds X-Forwarded headers: a gateway answers 403 to every upgrade unless \
              gateway.trustedProxies lists this machine, and takes clients for remote ones then.",
