@@ -45,7 +45,8 @@ async fn the_exit_code_is_the_layer_and_no_output_has_the_secret() {
     let wrong = [("OPENCLAW_GATEWAY_TOKEN", "wrong-secret-value")];
     let (_held, closed) = closed_port();
     let closed = ws(closed);
-    let rows: [Row<'_>; 9] = [
+    let query = format!("{url}/?token=secret-of-query-1");
+    let rows: [Row<'_>; 10] = [
         (&[&url], &env, 0),
         (&[&url, "--token-file", "token"], &wrong, 0),
         (&[&url, "--config", "openclaw.json"], &wrong, 0),
@@ -55,11 +56,12 @@ async fn the_exit_code_is_the_layer_and_no_output_has_the_secret() {
         (&[&url, "--origin", "https://x"], &env, 13),
         (&[&closed], &env, 10),
         (&["nonsense"], &env, 2),
+        (&[&query, "--header", "Authorization: Bearer secret-of-header-1", "--json"], &env, 0),
     ];
     for (args, environment, code) in rows {
         let ran = wstap(folder, &[&["probe"], args].concat(), environment).await;
         assert_eq!(ran.code, code, "{args:?}: {} {}", ran.stdout, ran.stderr);
-        for secret in [TOKEN, "wrong-secret-value"] {
+        for secret in [TOKEN, "wrong-secret-value", "secret-of-query-1", "secret-of-header-1"] {
             assert!(!ran.stdout.contains(secret) && !ran.stderr.contains(secret), "{args:?}");
         }
     }

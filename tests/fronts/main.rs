@@ -14,6 +14,7 @@ mod front;
 mod haproxy;
 mod nginx;
 mod oracle;
+mod probe;
 mod row;
 mod summary;
 #[expect(clippy::allow_attributes, reason = "whether the next line is needed differs by target")]

@@ -6,7 +6,6 @@ use super::Run;
 use super::clock::Dated;
 use crate::check::http::{self, Answer, Got, NoAnswer};
 use crate::check::step::{Finding, Step};
-use crate::session::Layer;
 use crate::session::Offset;
 use crate::verdict;
 
@@ -93,14 +92,8 @@ fn refused(name: &'static str, took: Offset, answer: &Answer) -> Step {
     let to = answer.head.header("location").map(|to| format!(" to {to}")).unwrap_or_default();
     // The rules fill in who and where, when they come to the same.
     let verdict = verdict::judge(&answer.record);
-    let finding = if verdict.cause == cause {
-        Finding::of(&verdict)
-    } else if verdict::explain_cause(cause).is_some() {
-        Finding::named(cause)
-    } else {
-        let next = ["look at the front's own log and at its upstream's address"];
-        Finding::own(Layer::Transport, cause, &next)
-    };
+    let finding =
+        if verdict.cause == cause { Finding::of(&verdict) } else { Finding::named(cause) };
     Step::failed(name, took, format!("{status}{to}: {what} ({by})"), finding)
 }
 
