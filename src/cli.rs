@@ -6,7 +6,9 @@ mod cert;
 mod demo;
 mod explain;
 mod findings;
+mod front;
 mod import;
+mod join;
 mod judging;
 mod kpi;
 mod origins;
@@ -54,6 +56,8 @@ enum Command {
     Import(import::ImportArgs),
     Probe(Box<probe::ProbeArgs>),
     Origins(Box<origins::OriginsArgs>),
+    Front(Box<front::FrontArgs>),
+    Join(join::JoinArgs),
     Demo(demo::DemoArgs),
     Cert(cert::CertArgs),
 }
@@ -111,6 +115,8 @@ impl Cli {
             Command::Import(args) => args.run(),
             Command::Probe(args) => args.run(),
             Command::Origins(args) => args.run(),
+            Command::Front(args) => args.run(),
+            Command::Join(args) => args.run(),
             Command::Demo(args) => args.run(),
             Command::Cert(args) => args.run(),
         }

@@ -16,6 +16,7 @@ pub mod cli;
 pub mod connect;
 pub mod findings;
 pub mod gateway;
+pub mod join;
 pub mod observe;
 pub mod openclaw;
 pub mod proxy;

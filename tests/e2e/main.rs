@@ -26,6 +26,7 @@ mod edits;
 mod ends;
 mod heads;
 mod http;
+mod join;
 mod keep_alive;
 mod redaction;
 mod robust;

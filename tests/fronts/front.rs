@@ -24,7 +24,7 @@ pub(crate) enum Program {
 #[derive(Debug)]
 pub(crate) struct Front {
     pub(crate) addr: SocketAddr,
-    _child: OwnedChild,
+    child: OwnedChild,
     _folder: TempDir,
 }
 
@@ -109,7 +109,14 @@ impl Front {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        Ok(Self { addr, _child: child, _folder: folder })
+        Ok(Self { addr, child, _folder: folder })
+    }
+}
+
+impl Front {
+    /// Reads its configuration again.
+    pub(crate) fn reload(&mut self) {
+        self.child.signal("HUP");
     }
 }
 

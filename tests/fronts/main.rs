@@ -12,6 +12,7 @@ mod caddy;
 mod client;
 mod front;
 mod haproxy;
+mod joined;
 mod nginx;
 mod oracle;
 mod probe;
@@ -21,3 +22,4 @@ mod summary;
 #[allow(dead_code, reason = "shared with other targets; each uses its part")]
 #[path = "../support/support.rs"]
 mod support;
+mod through;

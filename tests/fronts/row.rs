@@ -187,7 +187,7 @@ pub(crate) fn play_all(program: Program, rows: &[Row]) {
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
-async fn stand_in() -> Gateway {
+pub(crate) async fn stand_in() -> Gateway {
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     Gateway::start(listener, Policy::token(TOKEN)).expect("a stand-in for the gateway")
 }
