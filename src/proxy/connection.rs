@@ -57,6 +57,7 @@ impl Listening {
 /// A connection between two requests.
 pub(super) struct Connection {
     pub(super) listening: Arc<Listening>,
+    accepted: Instant,
     client: String,
     local: String,
     /// The client's own address where one is known, for forwarded headers.
@@ -68,7 +69,8 @@ pub(super) struct Connection {
     spare: Spare,
 }
 
-/// Serves one connection until it ends.
+/// Serves one connection until it ends, or until a session begins that goes on in a task of its
+/// own.
 pub(super) async fn serve(listening: Arc<Listening>, incoming: Incoming) {
     let accepted = Instant::now();
     let Incoming { stream, peer, local, peer_ip, spare } = incoming;
@@ -76,8 +78,9 @@ pub(super) async fn serve(listening: Arc<Listening>, incoming: Incoming) {
         // Only the probes would be missing.
         drop(stream.set_keepalive(every));
     }
-    let mut connection = Connection {
+    let mut connection = Box::new(Connection {
         listening,
+        accepted,
         client_ip: peer_ip,
         client: peer,
         local,
@@ -85,11 +88,16 @@ pub(super) async fn serve(listening: Arc<Listening>, incoming: Incoming) {
         tls: None,
         requests: 0,
         spare,
-    };
-    let opened = Box::pin(connection.open(stream, accepted)).await;
-    let Some((mut stream, mut buffer)) = opened else { return };
-    loop {
-        let began = if connection.requests == 0 { accepted } else { Instant::now() };
+    });
+    let opened = Box::pin(connection.open(stream)).await;
+    if let Some((stream, buffer)) = opened {
+        requests(connection, stream, buffer).await;
+    }
+}
+
+/// Waits for heads and serves them. `buffer` holds what the client sent ahead.
+async fn requests(mut connection: Box<Connection>, mut stream: Stream, mut buffer: Vec<u8>) {
+    let opening = loop {
         let listening = Arc::clone(&connection.listening);
         // On the heap, like all that is over when a session begins.
         let waiting = Box::pin(next_first(&listening, &mut stream, &mut buffer));
@@ -98,36 +106,52 @@ pub(super) async fn serve(listening: Arc<Listening>, incoming: Incoming) {
             drop(stream.shutdown().await);
             return;
         };
-        let opening = match first {
+        match first {
             First::Head(head) if head.asks == Asks::Exchange => {
                 connection.spare = Spare::default();
                 match Box::pin(exchange::serve(&mut connection, stream, buffer)).await {
-                    Some((kept, rest)) => {
-                        (stream, buffer) = (kept, rest);
-                        continue;
-                    }
+                    Some(kept) => (stream, buffer) = kept,
                     None => return,
                 }
             }
-            First::Head(head) => connection.request(Instant::now(), buffer, head),
-            First::NotHttp => connection.bytes("not_http", buffer),
-            First::TooLong => connection.bytes("head_too_long", buffer),
-            First::Slow => connection.bytes("slow_head", buffer),
-            First::Ended if !buffer.is_empty() => connection.bytes("incomplete_head", buffer),
+            First::Head(head) => break connection.request(Instant::now(), buffer, head),
+            First::NotHttp => break connection.bytes("not_http", buffer),
+            First::TooLong => break connection.bytes("head_too_long", buffer),
+            First::Slow => break connection.bytes("slow_head", buffer),
+            First::Ended if !buffer.is_empty() => {
+                break connection.bytes("incomplete_head", buffer);
+            }
             First::Ended => {
-                return Box::pin(connection.left(began, stream, EndingKind::Fin, &buffer)).await;
+                return Box::pin(connection.left(stream, EndingKind::Fin, &buffer)).await;
             }
             First::Failed(error) => {
                 let kind = Seen::of(&Stream::read_failure(&error), 0).kind("");
-                return Box::pin(connection.left(began, stream, kind, &buffer)).await;
+                return Box::pin(connection.left(stream, kind, &buffer)).await;
             }
-        };
-        connection.spare = Spare::default();
-        match connection.tunnel(&mut stream, opening).await {
-            Some(bytes) => buffer = bytes,
-            None => return,
         }
+    };
+    connection.spare = Spare::default();
+    let tracker = connection.listening.tracker.clone();
+    tracker.spawn(session(connection, stream, opening));
+}
+
+/// A session that is relayed as bytes, in a task that holds nothing but what relaying needs: it
+/// may be idle for days. Afterwards the client may go on to another request.
+async fn session(connection: Box<Connection>, mut stream: Stream, opening: Opening) {
+    let listening = &connection.listening;
+    let next = tunnel(&listening.route, &mut stream, opening, &listening.cut).await;
+    if let Some(buffer) = next {
+        go_on(connection, stream, buffer).await;
     }
+}
+
+/// [`requests`] behind a pointer, which ends the circle of types.
+fn go_on(
+    connection: Box<Connection>,
+    stream: Stream,
+    buffer: Vec<u8>,
+) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    Box::pin(requests(connection, stream, buffer))
 }
 
 /// What comes next; nothing when the proxy stops before a byte of it came.
@@ -151,7 +175,7 @@ async fn next_first(
 
 impl Connection {
     /// A PROXY header and TLS, where the listener asks for them.
-    async fn open(&mut self, mut stream: Stream, accepted: Instant) -> Option<(Stream, Vec<u8>)> {
+    async fn open(&mut self, mut stream: Stream) -> Option<(Stream, Vec<u8>)> {
         let listening = Arc::clone(&self.listening);
         let mut unread = Bytes::new();
         let trusted = listening.route.proxy_protocol.as_ref();
@@ -162,7 +186,7 @@ impl Connection {
                     unread = behind;
                 }
                 Err(error) => {
-                    self.refuse(accepted, &stream, &error);
+                    self.refuse(&stream, &error);
                     return None;
                 }
             }
@@ -174,7 +198,7 @@ impl Connection {
                 Some((stream, Vec::new()))
             }
             Err(failure) => {
-                let recording = self.begin(accepted, Kind::Opaque);
+                let recording = self.begin(self.accepted, Kind::Opaque);
                 let now = Instant::now();
                 let error = failure.to_string();
                 recording.fact(now, Event::TlsFailed { leg: Leg::Downstream, error });
@@ -191,8 +215,8 @@ impl Connection {
         self.proxy_header = Some(Box::new(header));
     }
 
-    fn refuse(&self, accepted: Instant, stream: &Stream, error: &ProxyHeaderError) {
-        let recording = self.begin(accepted, Kind::Opaque);
+    fn refuse(&self, stream: &Stream, error: &ProxyHeaderError) {
+        let recording = self.begin(self.accepted, Kind::Opaque);
         let now = Instant::now();
         let kind = EndingKind::CutByWstap { why: error.to_string() };
         let ending = Ending { leg: Leg::Downstream, at: recording.at(now), kind };
@@ -236,16 +260,6 @@ impl Connection {
         Opening { watcher, first, head: Some(head_len) }
     }
 
-    /// On the heap before anything of it runs: a connection is no larger than its wait for the
-    /// next head.
-    fn tunnel<'a>(
-        &'a self,
-        stream: &'a mut Stream,
-        opening: Opening,
-    ) -> Pin<Box<impl Future<Output = Option<Vec<u8>>> + use<'a>>> {
-        Box::pin(tunnel(&self.listening.route, stream, opening, &self.listening.cut))
-    }
-
     /// Bytes that are not HTTP: they go on as they are.
     fn bytes(&self, what: &str, buffer: Vec<u8>) -> Opening {
         let now = Instant::now();
@@ -261,9 +275,9 @@ impl Connection {
 
     /// The client ended without a request. Between two requests, and without a byte of another
     /// one, that is how connections end.
-    async fn left(&self, began: Instant, mut stream: Stream, kind: EndingKind, unsent: &[u8]) {
+    async fn left(&self, mut stream: Stream, kind: EndingKind, unsent: &[u8]) {
         if self.requests == 0 || !unsent.is_empty() {
-            let recording = self.begin(began, Kind::Opaque);
+            let recording = self.begin(self.accepted, Kind::Opaque);
             let now = Instant::now();
             let what = if unsent.is_empty() { "no_bytes" } else { "incomplete_head" };
             recording.fact(now, Event::Opaque(OpaqueFacts::named(what)));
@@ -294,10 +308,10 @@ mod tests {
     /// What an idle session costs beside its sockets: thousands of them are usual.
     #[test]
     fn the_futures_of_an_idle_session_are_small() {
-        let waiting = size_of_future(|| serve(any(), any()));
-        let relaying = size_of_future(|| tunnel(any(), any(), any(), any()));
+        let relaying = size_of_future(|| session(any(), any(), any()));
+        let connection = size_of::<Connection>();
         let watching = size_of::<Watcher>();
-        let all = waiting + relaying + watching;
-        assert!(all <= 2500, "{waiting} + {relaying} + {watching} bytes");
+        let all = relaying + connection + watching;
+        assert!(all <= 1800, "{relaying} + {connection} + {watching} bytes");
     }
 }
