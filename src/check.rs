@@ -1,5 +1,5 @@
 //! Active checks of one gateway: is the path to it open (`probe`), which origins does it take
-//! (`origins`), and what does a proxy do to WebSockets (`front`). A check plays a client, watches
+//! (`origins`), and what does a proxy do to upgrades (`front`). A check plays a client, watches
 //! itself with the tap's own eyes, and is judged by the tap's own rules.
 
 mod credentials;

@@ -7,8 +7,6 @@ use serde_json::{Map, Value, json};
 pub struct Client {
     pub id: &'static str,
     pub mode: &'static str,
-    /// `buildId`, which a Control UI sends.
-    pub build: Option<&'static str>,
     pub min_protocol: u8,
     pub max_protocol: u8,
     pub scopes: &'static [&'static str],
@@ -20,7 +18,6 @@ impl Client {
     pub const PROBE: Self = Self {
         id: "cli",
         mode: "probe",
-        build: None,
         min_protocol: 3,
         max_protocol: 4,
         scopes: &["operator.read"],
@@ -29,11 +26,10 @@ impl Client {
     /// As `openclaw gateway call` connects: a local one keeps the scope it asks for.
     pub const CLI: Self = Self { mode: "cli", ..Self::PROBE };
 
-    /// As the Control UI connects from a page that is served elsewhere.
+    /// As the Control UI connects. It leaves its `buildId` out, which older gateways do not know.
     pub const CONTROL_UI: Self = Self {
         id: "openclaw-control-ui",
         mode: "webchat",
-        build: Some("dev"),
         min_protocol: 3,
         max_protocol: 4,
         scopes: &["operator.read"],
@@ -48,7 +44,6 @@ pub fn connect_params(client: Client, instance: &str, auth: Map<String, Value>) 
     who.insert("platform".into(), json!("linux"));
     who.insert("deviceFamily".into(), json!("Linux"));
     who.insert("mode".into(), json!(client.mode));
-    who.extend(client.build.map(|build| ("buildId".to_owned(), json!(build))));
     who.insert("instanceId".into(), json!(instance));
     let mut params = Map::new();
     params.insert("minProtocol".into(), json!(client.min_protocol));
@@ -93,7 +88,7 @@ mod tests {
     fn no_secret_means_no_auth() {
         let params = connect_params(Client::CONTROL_UI, "i", Map::new());
         assert_eq!(params.get("auth"), None);
-        assert_eq!(params["client"]["buildId"], "dev");
+        assert_eq!(params["client"]["mode"], "webchat");
         assert_eq!(connect_params(Client::PROBE, "i", Map::new())["minProtocol"], 3);
     }
 }

@@ -48,7 +48,7 @@ pub(super) fn place(route: &Route) -> String {
             text.push_str(" No header is added, removed or rewritten.");
         }
         None => {
-            text.push_str(" Request headers are changed as --set-header and --remove-header ask.")
+            text.push_str(" Request headers are changed as --set-header and --remove-header ask.");
         }
         Some(Forwarded::Append | Forwarded::Replace) => text.push_str(
             " --forwarded adds X-Forwarded headers: a gateway answers 403 to every upgrade unless \

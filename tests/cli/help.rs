@@ -15,6 +15,8 @@ fn help_of_every_subcommand() {
         "verdict",
         "probe",
         "origins",
+        "front",
+        "join",
         "proxy",
         "cert",
         "import",

@@ -71,7 +71,7 @@ fn a_relay_that_cuts_is_named_by_the_taps_around_it() {
 
     // As text, of copies that cannot be written.
     let folder = tempfile::tempdir().unwrap();
-    let copies = stores.clone().map(|store| {
+    let copies = stores.map(|store| {
         let copy = folder.path().join(format!("copy-of-{}", store.replace('/', "-")));
         for part in ["", "-wal"] {
             let (from, to) = (format!("{store}{part}"), format!("{}{part}", copy.display()));

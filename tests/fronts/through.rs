@@ -115,9 +115,7 @@ fn every_mistake_has_its_finding_and_its_directive() {
     thread::scope(|scope| {
         for _ in 0..WORKERS {
             scope.spawn(|| {
-                loop {
-                    let next = queue.lock().unwrap().pop_front();
-                    let Some(row) = next else { return };
+                while let Some(row) = next(&queue) {
                     let complaint = row.complaint();
                     problems.lock().unwrap().extend(complaint);
                 }
@@ -126,6 +124,11 @@ fn every_mistake_has_its_finding_and_its_directive() {
     });
     let problems = problems.into_inner().unwrap();
     assert!(problems.is_empty(), "{}", problems.join("\n\n"));
+}
+
+/// Lets go of the queue before the row is worked on.
+fn next<'a>(queue: &Mutex<VecDeque<&'a Row>>) -> Option<&'a Row> {
+    queue.lock().unwrap().pop_front()
 }
 
 impl Row {

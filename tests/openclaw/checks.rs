@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use crate::gateway::{GatewayOptions, RealGateway};
+use crate::pinned::Release;
 use crate::program::{Ran, wstap};
 
 /// A gateway with this inside of `gateway`, beside mode, bind and port.
@@ -235,4 +236,24 @@ fn behind_forwarded_headers_the_gateway_takes_nobody_for_local() {
     assert_eq!((&row["accepted"], &row["config"]["agrees"]), (&false.into(), &true.into()));
     let detail = row["config"]["detail"].as_str().expect("a detail");
     assert!(detail.contains("another machine"), "{row:#}");
+}
+
+#[test]
+fn the_previous_release_is_checked_as_well() {
+    let options = GatewayOptions { release: Release::Previous, ..GatewayOptions::default() };
+    let gateway = RealGateway::start(&options);
+    let url = gateway.url();
+    let right = [("OPENCLAW_GATEWAY_TOKEN", gateway.token.as_str())];
+    let (report, code) = probe(&[&url, "--timeout", "30s"], &right);
+    assert_eq!((&*broken(&report), code), ("none", 0), "{report:#}");
+    assert_eq!(step(&report, "connect")["facts"]["protocol"], 3);
+    let wrong = [("OPENCLAW_GATEWAY_TOKEN", "another-token-1")];
+    assert_eq!(broken(&probe(&[&url], &wrong).0), "connect token_mismatch");
+
+    let origin = ["--origin", "https://a.example", "--origin", "http://localhost:5173"];
+    let report =
+        json(&wstap(&[&["origins", &url, "--json", "--exact"], &origin[..]].concat(), &[]));
+    let answers: Vec<&Value> =
+        report["rows"].as_array().expect("rows").iter().map(|row| &row["accepted"]).collect();
+    assert_eq!(answers, [&Value::from(false), &Value::from(true)], "{report:#}");
 }

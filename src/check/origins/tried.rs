@@ -111,9 +111,12 @@ fn decided(answer: &Answer) -> (Option<bool>, String) {
         let reason = answer.error["details"]["reason"].as_str().unwrap_or("origin not allowed");
         return (Some(false), reason.to_owned());
     }
-    let before = matches!(code, "PROTOCOL_MISMATCH" | "UNAVAILABLE")
-        || message.starts_with("invalid ")
-        || message.starts_with("protocol mismatch");
+    // The page's build is looked at last.
+    let stale = answer.error["details"]["reloadRequired"] == true;
+    let before = !stale
+        && (matches!(code, "PROTOCOL_MISMATCH" | "UNAVAILABLE")
+            || message.starts_with("invalid ")
+            || message.starts_with("protocol mismatch"));
     if before {
         return (None, format!("refused before the origin was looked at: {message}"));
     }

@@ -223,11 +223,13 @@ fn hello_step(took: Offset, hello: &Value, client: Client) -> Step {
         .as_array()
         .map(|scopes| scopes.iter().map(text).collect())
         .unwrap_or_default();
+    // Older gateways do not say by what.
+    let by = auth["method"].as_str().map(|method| format!(", admitted by {method}"));
     let detail = format!(
-        "hello from OpenClaw {}, protocol {}, admitted by {}",
+        "hello from OpenClaw {}, protocol {}{}",
         text(&server["version"]),
         hello["protocol"],
-        text(&auth["method"]),
+        by.unwrap_or_default(),
     );
     // Mode probe is given none by design; anybody else without scopes can call next to nothing.
     let cleared = scopes.is_empty() && client.mode != "probe";
