@@ -113,8 +113,8 @@ impl Eye {
         let kind = match (how, cut) {
             (How::Fin, Some(cut)) => EndingKind::FinMidFrame {
                 opcode: cut.opcode,
-                declared: cut.declared.unwrap_or_default(),
-                missing: cut.missing.unwrap_or_default(),
+                declared: cut.declared,
+                missing: cut.missing,
             },
             (How::Fin, None) => EndingKind::Fin,
             (How::Failed(failure), cut) => match (failure.tls_end(), failure) {

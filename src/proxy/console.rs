@@ -190,8 +190,11 @@ pub(super) fn ending_text(ending: &Ending) -> String {
         }
         EndingKind::CloseFrame { code: None, .. } => format!("Close without a code from {from}"),
         EndingKind::Fin => format!("FIN from {from}"),
-        EndingKind::FinMidFrame { missing, .. } => {
+        EndingKind::FinMidFrame { missing: Some(missing), .. } => {
             format!("FIN inside a frame from {from}, {missing} bytes missing")
+        }
+        EndingKind::FinMidFrame { missing: None, .. } => {
+            format!("FIN inside the header of a frame from {from}")
         }
         EndingKind::Reset { .. } => format!("RST from {from}"),
         EndingKind::Failed { error } => format!("{error} on the leg of {from}"),

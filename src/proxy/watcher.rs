@@ -235,8 +235,8 @@ impl Watch for Watcher {
         let kind = match (what, cut) {
             (Seen::Fin, Some(cut)) => EndingKind::FinMidFrame {
                 opcode: cut.opcode,
-                declared: cut.declared.unwrap_or_default(),
-                missing: cut.missing.unwrap_or_default(),
+                declared: cut.declared,
+                missing: cut.missing,
             },
             (Seen::Reset { undelivered }, Some(cut)) => {
                 EndingKind::Reset { undelivered, missing: cut.missing }

@@ -140,12 +140,19 @@ pub fn in_words(ending: &Ending) -> String {
             close_in_words(*code, side(ending.leg.reads()), reason)
         }
         EndingKind::Fin => format!("FIN from {leg}"),
-        EndingKind::FinMidFrame { opcode, declared, missing } => format!(
-            "FIN from {leg} in the middle of a {} frame, {} of {} missing",
-            Opcode::of(*opcode).name(),
-            number(*missing),
-            bytes(*declared)
-        ),
+        EndingKind::FinMidFrame { opcode, declared, missing } => {
+            let name = Opcode::of(*opcode).name();
+            match (declared, missing) {
+                (Some(declared), Some(missing)) => format!(
+                    "FIN from {leg} in the middle of a {name} frame, {} of {} missing",
+                    number(*missing),
+                    bytes(*declared)
+                ),
+                (None, _) | (_, None) => {
+                    format!("FIN from {leg} in the middle of the header of a {name} frame")
+                }
+            }
+        }
         EndingKind::Reset { undelivered, missing } => {
             let inside = missing.map_or_else(String::new, |missing| {
                 format!(" in the middle of a frame, {} missing", bytes(missing))

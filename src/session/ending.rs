@@ -22,8 +22,8 @@ pub enum EndingKind {
     CloseFrame { code: Option<u16>, reason: String },
     /// FIN after a whole frame, or where no frames are.
     Fin,
-    /// FIN inside a frame.
-    FinMidFrame { opcode: u8, declared: u64, missing: u64 },
+    /// FIN inside a frame; inside its header, its length is not known.
+    FinMidFrame { opcode: u8, declared: Option<u64>, missing: Option<u64> },
     /// RST.
     Reset {
         /// Bytes taken from this leg that could not be delivered to the other one in time.

@@ -140,10 +140,27 @@ fn a_fin_in_mid_frame_is_one_and_the_missing_bytes_are_counted() {
         assert_eq!((cut.opcode, cut.declared, cut.have), (TEXT, Some(1000), 700));
         assert_eq!(cut.missing, Some(300));
         if !ends.acting_is_tls() {
-            let mid = EndingKind::FinMidFrame { opcode: TEXT, declared: 1000, missing: 300 };
+            let (declared, missing) = (Some(1000), Some(300));
+            let mid = EndingKind::FinMidFrame { opcode: TEXT, declared, missing };
             assert_eq!(endings_of(record, ends.leg), [&mid]);
         }
         assert_no_code(record);
+    });
+}
+
+#[test]
+fn a_fin_in_the_header_of_a_frame_claims_no_length() {
+    let play = |ends: &mut Ends| {
+        let begun = &ends.message(&"m".repeat(1000))[..3];
+        ends.acting.send(begun);
+        ends.acting.fin();
+        assert_eq!(ends.other.rest(), (begun.to_vec(), End::Fin));
+        ends.other.fin();
+        assert_eq!(ends.acting.end(), End::Fin);
+    };
+    for_each("mid-header", &[Shape::Tcp], play, |ends, record| {
+        let mid = EndingKind::FinMidFrame { opcode: TEXT, declared: None, missing: None };
+        assert_eq!(endings_of(record, ends.leg), [&mid]);
     });
 }
 

@@ -99,8 +99,8 @@ fn take(item: Item, seen: &mut Seen, observer: &mut Observer, ended: &mut [bool;
                 (How::Fin, None) => EndingKind::Fin,
                 (How::Fin, Some(cut)) => EndingKind::FinMidFrame {
                     opcode: cut.opcode,
-                    declared: cut.declared.unwrap_or_default(),
-                    missing: cut.missing.unwrap_or_default(),
+                    declared: cut.declared,
+                    missing: cut.missing,
                 },
             };
             seen.event(Event::Ending(Ending { leg, at: offset(seen.now), kind }));

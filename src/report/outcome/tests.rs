@@ -44,7 +44,7 @@ fn close(code: Option<u16>, reason: &str) -> EndingKind {
 fn the_first_ending_names_its_side() {
     use Leg::{Downstream, Upstream};
     let reset = EndingKind::Reset { undelivered: 3, missing: Some(9) };
-    let cut = EndingKind::FinMidFrame { opcode: 2, declared: 70_000, missing: 1234 };
+    let cut = EndingKind::FinMidFrame { opcode: 2, declared: Some(70_000), missing: Some(1234) };
     let ours = EndingKind::CutByWstap { why: "drained".to_owned() };
     let lost = EndingKind::Failed { error: "ETIMEDOUT".to_owned() };
     let rows = [

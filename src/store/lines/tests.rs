@@ -54,7 +54,7 @@ fn samples() -> Vec<Event> {
             frame: 1,
         }),
         ending(EndingKind::Fin),
-        ending(EndingKind::FinMidFrame { opcode: 1, declared: 9, missing: 4 }),
+        ending(EndingKind::FinMidFrame { opcode: 1, declared: Some(9), missing: Some(4) }),
         ending(EndingKind::CutByWstap { why: "drain".to_owned() }),
         Event::Tcp(tcp),
         Event::Gap(Gap { frames: 1, events: 2 }),

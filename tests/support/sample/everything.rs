@@ -207,7 +207,7 @@ fn frames() -> Vec<(f64, Event)> {
     };
     let client = TcpSample { leg: Leg::Downstream, ..sample };
     let records = TlsRecords { records: 20, bytes: 9_000, largest: 1_400, non_application: 4 };
-    let cut = EndingKind::FinMidFrame { opcode: 0x2, declared: 70_000, missing: 1_234 };
+    let cut = EndingKind::FinMidFrame { opcode: 0x2, declared: Some(70_000), missing: Some(1_234) };
     let violated = Violated { direction: C2S, name: "unmasked_client_frame".to_owned(), frame: 2 };
     let gap = Gap { frames: 12, events: 1 };
     let note = Note { slug: "topology".to_owned(), text: "remote clients look local".to_owned() };
