@@ -63,11 +63,6 @@ impl Redactor {
         found.known(&value)
     }
 
-    /// A request target or a URL, for log lines.
-    pub fn target(&self, target: &str, secrets: &mut Secrets) -> String {
-        self.line(target, secrets)
-    }
-
     /// Free text: a close reason, a body, an error, the message of a refusal.
     pub fn line(&self, text: &str, secrets: &mut Secrets) -> String {
         if !self.enabled {
