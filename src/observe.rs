@@ -16,16 +16,16 @@ mod envelope;
 mod exchange;
 mod facts;
 mod json_text;
-mod opaque;
 mod reading;
 mod times;
 mod utf8;
 
-use crate::session::{CutFrame, Direction, Event, FrameRun, Offset, Traffic, Unstored};
+use crate::session::{
+    CutFrame, Direction, Event, FrameRun, Offset, RecordCounter, Traffic, Unstored,
+};
 use crate::websocket::{ClosePayload, DeflateParams, Opcode, Rules, Scanner};
 use direction::{Lane, Watch};
 use exchange::Exchange;
-use opaque::RecordCounter;
 
 /// Is told of what was seen.
 pub trait Output {
@@ -192,7 +192,7 @@ impl Observer {
             bytes: scanner.position() + opaque_bytes,
             cut_frame: cut_frame(scanner).filter(|_| lane.ended),
             not_websocket_from: scanner.lost_at(),
-            tls_records: lane.tls.as_ref().and_then(|tls| tls.records()),
+            tls_records: lane.tls.as_ref().map(|tls| tls.records()).filter(|tls| tls.records > 0),
             ..Traffic::default()
         };
         lane.times.write(&mut traffic);

@@ -18,6 +18,7 @@ mod record;
 mod tcp;
 mod time;
 mod tls;
+mod tls_records;
 mod traffic;
 mod verdict;
 
@@ -41,6 +42,7 @@ pub use record::{
 pub use tcp::TcpSample;
 pub use time::{Offset, Wall};
 pub use tls::{Certificate, TlsEnd, TlsFacts, TlsRecords};
+pub use tls_records::RecordCounter;
 pub use traffic::{
     Compression, CutFrame, OpcodeCount, Silence, SizeHistogram, Traffic, ViolationCount,
 };

@@ -5,10 +5,9 @@ use super::Output;
 use super::control::{ControlFrame, Pings};
 use super::counters::Counters;
 use super::exchange::Exchange;
-use super::opaque::RecordCounter;
 use super::reading::Reading;
 use super::times::Times;
-use crate::session::{Direction, Event, FrameRun, FrameShape, Offset, Violated};
+use crate::session::{Direction, Event, FrameRun, FrameShape, Offset, RecordCounter, Violated};
 use crate::websocket::{
     ClosePayload, FrameHeader, Inflater, Interest, Opcode, Rules, Sink, Violation,
 };
