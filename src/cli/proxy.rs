@@ -39,6 +39,8 @@ impl ProxyArgs {
             .context("starting the runtime")?;
         runtime.block_on(async {
             let proxy = Proxy::bind(settings, console.clone())?;
+            // Before anything is said: whoever reads it may signal at once.
+            let stops = Stops::listen(&proxy)?;
             let text = start::text(proxy.bound(), &store, no_redact);
             if quiet {
                 say_where(proxy.bound())?;
@@ -47,7 +49,6 @@ impl ProxyArgs {
                     console.say(&line);
                 }
             }
-            let stops = Stops::listen(&proxy)?;
             proxy.run(stops.stop.cancelled_owned(), stops.now.cancelled_owned()).await?;
             console.say("stopped");
             if !quiet {
