@@ -30,3 +30,4 @@ mod join;
 mod keep_alive;
 mod redaction;
 mod robust;
+mod start;
