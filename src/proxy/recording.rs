@@ -9,8 +9,8 @@ use super::console::{ending_text, line_of};
 use crate::observe::{self, Capture, Message};
 use crate::redact::{Keep, RawMessage, Redactor, Secrets};
 use crate::session::{
-    Captured, Change, Event, Finish, Head, Leg, Note, Offset, RefusalFacts, SessionId, Started,
-    Timed, Wall,
+    Captured, Change, ConnectFacts, Envelope, Event, Finish, Head, Leg, Note, Offset, RefusalFacts,
+    SessionId, Started, Timed, Wall,
 };
 use crate::socket::Stream;
 use crate::store::{Recorder, SessionKey};
@@ -163,9 +163,31 @@ impl Recording {
         self.tools.redactor.control(payload, &mut self.secrets())
     }
 
+    /// An envelope whose words may be kept. Hardly any word of one needs a second look.
+    pub(super) fn envelope(&self, envelope: &mut Envelope) {
+        let Envelope { kind, id, method, event, code, detail_code, .. } = envelope;
+        for word in [kind, id, method, event, code, detail_code].into_iter().flatten() {
+            if self.tools.redactor.is_suspect(word, &self.secrets()) {
+                *word = self.line(word);
+            }
+        }
+    }
+
+    /// What a client says of itself, as it may be kept.
+    pub(super) fn connect(&self, facts: &mut ConnectFacts) {
+        let ConnectFacts { client_id, client_mode, client_version, platform, role, .. } = facts;
+        let words = [client_id, client_mode, client_version, platform, role, &mut facts.device_id];
+        for word in words.into_iter().flatten().chain(&mut facts.scopes) {
+            *word = self.line(word);
+        }
+    }
+
     /// A refusal whose words and details may be kept.
     pub(super) fn refusal(&self, mut facts: RefusalFacts) -> RefusalFacts {
-        facts.message = facts.message.map(|message| self.line(&message));
+        let RefusalFacts { code, message, detail_code, .. } = &mut facts;
+        for word in [code, message, detail_code].into_iter().flatten() {
+            *word = self.line(word);
+        }
         if let Some(details) = &mut facts.details {
             self.tools.redactor.json(details, &mut self.secrets());
         }

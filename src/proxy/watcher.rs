@@ -1,5 +1,6 @@
 //! What is told of one relayed session becomes facts: the answer's head, frames, messages, ends.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::time::Instant;
 
@@ -64,6 +65,20 @@ struct Refused {
     more: bool,
 }
 
+impl Refused {
+    /// What was kept of the body. The last word of one that was cut may be half a secret.
+    fn text(&self) -> Cow<'_, str> {
+        let is_end = |byte: &u8| !byte.is_ascii_alphanumeric() && !b"-_.~+/=%".contains(byte);
+        let whole = self.body.content() <= self.kept.len() as u64;
+        let end = if whole {
+            self.kept.len()
+        } else {
+            self.kept.iter().rposition(is_end).map_or(0, |last| last + 1)
+        };
+        String::from_utf8_lossy(&self.kept[..end])
+    }
+}
+
 impl Watcher {
     /// For a session that begins with a request head.
     pub(super) fn of_request(recording: Recording, head: &RequestHead) -> Box<Self> {
@@ -95,12 +110,11 @@ impl Watcher {
         }
         match &self.phase {
             Phase::Answer(answer) if !answer.reader.incomplete().is_empty() => {
-                let text = String::from_utf8_lossy(answer.reader.incomplete()).into_owned();
-                let text = self.recording.line(&text);
+                let text = self.recording.head(answer.reader.incomplete()).raw;
                 self.recording.note("incomplete_response_head", text);
             }
             Phase::Refused(refused) => {
-                let text = self.recording.line(&String::from_utf8_lossy(&refused.kept));
+                let text = self.recording.line(&refused.text());
                 let bytes = refused.body.content();
                 self.recording.fact(now, Event::ResponseBody { text, bytes });
             }
@@ -277,7 +291,14 @@ impl Output for Sink<'_> {
 
     fn event(&mut self, event: Event) {
         match event {
-            Event::Envelope(_) => self.recording.bulk(self.now, event),
+            Event::Envelope(mut envelope) => {
+                self.recording.envelope(&mut envelope);
+                self.recording.bulk(self.now, Event::Envelope(envelope));
+            }
+            Event::Connect(mut facts) => {
+                self.recording.connect(&mut facts);
+                self.recording.fact(self.now, Event::Connect(facts));
+            }
             Event::Refusal(facts) => {
                 let facts = self.recording.refusal(facts);
                 self.recording.fact(self.now, Event::Refusal(facts));

@@ -14,11 +14,12 @@ pub(super) fn redacted(raw: &[u8], found: &mut Found<'_>) -> String {
     let text = latin1(raw);
     let mut out = String::with_capacity(text.len());
     let mut name = None;
+    let mut announced = false;
     for (at, line) in text.split_inclusive(['\n', '\r']).enumerate() {
         let content = line.trim_end_matches(['\n', '\r']);
         let ending = &line[content.len()..];
         if at == 0 {
-            out.push_str(&scrub::scrubbed(content, found));
+            out.push_str(&scrub::scrubbed_start_line(content, found));
         } else if content.starts_with([' ', '\t']) {
             // A folded line (RFC 9112 §5.2) goes on with the value of the header before it.
             let folded = match name {
@@ -30,7 +31,14 @@ pub(super) fn redacted(raw: &[u8], found: &mut Found<'_>) -> String {
             name = Some(before);
             out.push_str(&scrub::scrubbed(before, found));
             out.push(':');
-            out.push_str(&value(before, after, found));
+            // A list may go on in another line of the same name (RFC 9110 §5.3).
+            if announced && names::header(before) == HeaderKind::Subprotocol {
+                out.push_str(&continued(before, after, found));
+                announced = false;
+            } else {
+                announced = announces(before, after);
+                out.push_str(&value(before, after, found));
+            }
         } else {
             out.push_str(&scrub::scrubbed(content, found));
         }
@@ -50,6 +58,7 @@ pub(super) fn value(name: &str, value: &str, found: &mut Found<'_>) -> String {
         HeaderKind::Text => scrub::scrubbed(inner, found),
         HeaderKind::Secret => found.take(field, inner),
         HeaderKind::Credentials => credentials(field, inner, found),
+        HeaderKind::Challenge => challenge(field, inner, found),
         HeaderKind::Cookie => pairs(field, inner, found, |_, _| true),
         HeaderKind::SetCookie => {
             pairs(field, inner, found, |at, name| at == 0 || !is_attribute(name))
@@ -71,7 +80,9 @@ fn continued(name: &str, content: &str, found: &mut Found<'_>) -> String {
             let trail = &content[lead.len() + inner.len()..];
             format!("{lead}{}{trail}", found.take(name.trim(), inner))
         }
-        HeaderKind::Text | HeaderKind::Plain => scrub::scrubbed(content, found),
+        HeaderKind::Text | HeaderKind::Plain | HeaderKind::Challenge => {
+            scrub::scrubbed(content, found)
+        }
     }
 }
 
@@ -95,6 +106,28 @@ fn credentials(field: &str, value: &str, found: &mut Found<'_>) -> String {
         }
     }
     format!("{scheme}{space}{}", found.take(field, token))
+}
+
+/// `Negotiate …` is a token; `Bearer realm="…"` keeps its parameters.
+fn challenge(field: &str, value: &str, found: &mut Found<'_>) -> String {
+    let token = value.split_once(' ').filter(|(_, rest)| {
+        !rest.trim_end_matches('=').contains(['=', ',', ' ', '"']) && !rest.is_empty()
+    });
+    match token {
+        Some((scheme, token)) => format!("{scheme} {}", found.take(field, token)),
+        None => scrub::scrubbed(value, found),
+    }
+}
+
+/// Whether a list of subprotocols ends with a word that says that a token comes next.
+fn announces(name: &str, value: &str) -> bool {
+    names::header(name) == HeaderKind::Subprotocol
+        && value.rsplit(',').next().is_some_and(|last| announces_token(last.trim()))
+}
+
+fn announces_token(word: &str) -> bool {
+    names::text_key(word)
+        || ["bearer", "auth"].iter().any(|announcing| word.eq_ignore_ascii_case(announcing))
 }
 
 /// `a=1; b=2`: names stay.
@@ -152,14 +185,15 @@ fn subprotocols(field: &str, value: &str, found: &mut Found<'_>) -> String {
             Some(0)
         } else if let Some(at) = lower.find("bearer.") {
             Some(at + "bearer.".len())
-        } else if let Some(at) =
-            name.find(['.', '-', '_', '~', ':', '=']).filter(|at| names::text_key(&name[..*at]))
+        } else if let Some(at) = name
+            .find(['.', '-', '_', '~', ':', '=', ' '])
+            .filter(|at| announces_token(&name[..*at]))
         {
             Some(at + 1)
         } else {
             looks_like_token(name).then_some(0)
         };
-        announced = lower == "bearer" || names::text_key(name);
+        announced = announces_token(name);
         match secret_from.filter(|from| *from < name.len()) {
             Some(from) => {
                 let taken = found.take(field, &name[from..]);
@@ -171,9 +205,14 @@ fn subprotocols(field: &str, value: &str, found: &mut Found<'_>) -> String {
     out.join(",")
 }
 
-/// Long, of the characters of base64url, and with digits: no name of a protocol.
+/// Long, of the characters of base64url, and with digits: no name of a protocol. Those have
+/// separators between their words.
 fn looks_like_token(item: &str) -> bool {
-    item.len() >= 24
-        && item.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'='))
-        && item.bytes().filter(u8::is_ascii_digit).count() >= 2
+    let digits = item.bytes().filter(u8::is_ascii_digit).count();
+    let one_word = item.len() >= 16 && item.bytes().all(|b| b.is_ascii_alphanumeric());
+    let long = item.len() >= 24
+        && item
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'='));
+    one_word && digits >= 3 || long && digits >= 2
 }

@@ -1,6 +1,6 @@
 //! JSON by its keys: what is below a key that names a secret is taken out.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::found::Found;
 use super::{names, scrub};
@@ -44,17 +44,43 @@ fn below(value: &mut Value, path: &str, secret: bool, found: &mut Found<'_>) {
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
         Value::Array(items) => {
-            for item in items {
-                below(item, path, secret, found);
+            let is_pair = items.len() == 2 && items[0].as_str().is_some_and(names::json_key);
+            for (at, item) in items.iter_mut().enumerate() {
+                below(item, path, secret || is_pair && at == 1, found);
             }
         }
         Value::Object(fields) => {
+            let is_pair = names_a_secret(fields);
             for (key, item) in fields.iter_mut() {
-                let secret = secret_below(path, secret, key, item);
+                let secret = secret_below(path, secret, key, item) || is_pair && key == "value";
                 below(item, &joined(path, key), secret, found);
+            }
+            if secret && fields.keys().any(|key| scrub::looks_random(key)) {
+                take_keys(fields, path, found);
             }
         }
     }
+}
+
+/// `{"name":"API_KEY","value":…}`, `{"path":["auth","token"],"value":…}`.
+fn names_a_secret(fields: &Map<String, Value>) -> bool {
+    const NAMES: [&str; 4] = ["name", "key", "path", "header"];
+    fields.contains_key("value")
+        && NAMES.iter().filter_map(|name| fields.get(*name)).any(|name| {
+            let name = name.as_array().map_or(Some(name), |words| words.last());
+            name.and_then(Value::as_str).is_some_and(names::json_key)
+        })
+}
+
+/// Secrets that are keys themselves, as of a map by token.
+fn take_keys(fields: &mut Map<String, Value>, path: &str, found: &mut Found<'_>) {
+    *fields = std::mem::take(fields)
+        .into_iter()
+        .map(|(key, value)| {
+            let taken = scrub::looks_random(&key) && !names::json_key(&key);
+            (if taken { found.take(path, &key) } else { key }, value)
+        })
+        .collect();
 }
 
 fn secret_below(path: &str, secret: bool, key: &str, item: &Value) -> bool {

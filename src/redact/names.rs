@@ -16,6 +16,8 @@ pub(super) enum HeaderKind {
     Text,
     /// Known to hold no secret.
     Plain,
+    /// A scheme word, then parameters or a token (RFC 9110 §11.3).
+    Challenge,
 }
 
 /// Judges a header by its name.
@@ -26,11 +28,8 @@ pub(super) fn header(name: &str) -> HeaderKind {
         "cookie" => HeaderKind::Cookie,
         "set-cookie" => HeaderKind::SetCookie,
         "sec-websocket-protocol" => HeaderKind::Subprotocol,
-        "sec-websocket-key"
-        | "sec-websocket-accept"
-        | "sec-websocket-version"
-        | "www-authenticate"
-        | "proxy-authenticate" => HeaderKind::Plain,
+        "sec-websocket-key" | "sec-websocket-accept" | "sec-websocket-version" => HeaderKind::Plain,
+        "www-authenticate" | "proxy-authenticate" => HeaderKind::Challenge,
         ":authority" => HeaderKind::Text,
         other => {
             let word = squeezed(other);
@@ -38,6 +37,7 @@ pub(super) fn header(name: &str) -> HeaderKind {
                 || word.contains("cookie")
                 || word.contains("jwt")
                 || word.contains("signature")
+                || ["session", "sessionid", "pwd"].iter().any(|end| word.ends_with(end))
                 || (word.contains("auth") && !word.contains("authority"));
             if secret { HeaderKind::Secret } else { HeaderKind::Text }
         }
@@ -61,7 +61,10 @@ pub(super) fn query_key(key: &str) -> bool {
         "pwd",
     ];
     let word = squeezed(&percent::decoded(key));
-    KEYS.contains(&word.as_str()) || is_strong_word(&word) || word.ends_with("signature")
+    KEYS.contains(&word.as_str())
+        || is_strong_word(&word)
+        || word.ends_with("signature")
+        || word.ends_with("sessionid")
 }
 
 /// Whether a word before `=` or `:` in free text names a secret.
@@ -73,7 +76,7 @@ pub(super) fn text_key(key: &str) -> bool {
 
 /// Whether a JSON field's name says that what is below it is secret.
 pub(super) fn json_key(key: &str) -> bool {
-    const ENDS: [&str; 10] = [
+    const ENDS: [&str; 11] = [
         "authorization",
         "cookie",
         "cookies",
@@ -83,7 +86,8 @@ pub(super) fn json_key(key: &str) -> bool {
         "canvashosturl",
         "pathenv",
         "jwt",
-        "accesskey",
+        "bearer",
+        "pwd",
     ];
     let word = squeezed(key);
     is_strong_word(&word) || ENDS.iter().any(|end| word.ends_with(end))
@@ -91,11 +95,13 @@ pub(super) fn json_key(key: &str) -> bool {
 
 /// Whether a name says that it counts tokens, when its value is a number.
 pub(super) fn counts_tokens(key: &str) -> bool {
-    squeezed(key).contains("token")
+    const COUNTS: [&str; 6] = ["count", "limit", "budget", "usage", "max", "total"];
+    let word = squeezed(key);
+    word.contains("tokens") || word.contains("token") && COUNTS.iter().any(|c| word.contains(c))
 }
 
 fn is_strong_word(word: &str) -> bool {
-    const PARTS: [&str; 8] = [
+    const PARTS: [&str; 16] = [
         "token",
         "passwd",
         "password",
@@ -104,6 +110,14 @@ fn is_strong_word(word: &str) -> bool {
         "apikey",
         "privatekey",
         "credential",
+        "accesskey",
+        "authkey",
+        "subscriptionkey",
+        "functionskey",
+        "signingkey",
+        "encryptionkey",
+        "masterkey",
+        "passcode",
     ];
     PARTS.iter().any(|part| word.contains(part))
 }

@@ -17,13 +17,30 @@ struct Hit {
     span: Range<usize>,
 }
 
+/// What a text is, as far as that tells where a value in it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Free,
+    /// A request line: nothing but a space ends its target, whatever a URL should be.
+    RequestLine,
+}
+
 /// The text with what looks like a secret replaced.
 pub(super) fn scrubbed(text: &str, found: &mut Found<'_>) -> String {
+    scrubbed_as(Form::Free, text, found)
+}
+
+/// The first line of a request or a response without what looks like a secret.
+pub(super) fn scrubbed_start_line(line: &str, found: &mut Found<'_>) -> String {
+    scrubbed_as(Form::RequestLine, line, found)
+}
+
+fn scrubbed_as(form: Form, text: &str, found: &mut Found<'_>) -> String {
     let bytes = text.as_bytes();
     let mut out = String::with_capacity(text.len());
     let (mut copied, mut at) = (0, 0);
     while at < bytes.len() {
-        match hit_at(text, at).filter(|hit| !hit.span.is_empty()) {
+        match hit_at(form, text, at).filter(|hit| !hit.span.is_empty()) {
             Some(Hit { field, span }) => {
                 out.push_str(text.get(copied..span.start).unwrap_or_default());
                 let value = text.get(span.clone()).unwrap_or_default();
@@ -39,10 +56,10 @@ pub(super) fn scrubbed(text: &str, found: &mut Found<'_>) -> String {
 }
 
 /// The value that begins behind the mark at `at`, if a mark is there and the value is a secret.
-fn hit_at(text: &str, at: usize) -> Option<Hit> {
+fn hit_at(form: Form, text: &str, at: usize) -> Option<Hit> {
     let bytes = text.as_bytes();
     match bytes[at] {
-        b'=' => assignment(text, at),
+        b'=' => assignment(form, text, at),
         b':' if bytes[at..].starts_with(b"://") => userinfo(text, at + 3),
         b':' => statement(text, at),
         b'%' => encoded_assignment(text, at),
@@ -51,6 +68,7 @@ fn hit_at(text: &str, at: usize) -> Option<Hit> {
             let span = from..end_of(bytes, from, |byte| matches!(byte, b'/' | b'?' | b'#'));
             Some(Hit { field: "path:cap".to_owned(), span })
         }
+        b'/' if form == Form::RequestLine => segment(text, at),
         b'B' | b'b' => credentials(text, at),
         b'e' if begins_word(bytes, at) => {
             let span = at..jwt_end(bytes, at)?;
@@ -61,7 +79,7 @@ fn hit_at(text: &str, at: usize) -> Option<Hit> {
 }
 
 /// `?token=…`, `&code=…`, `#access_token=…`; outside of URLs `token=…` and `token="…"`.
-fn assignment(text: &str, at: usize) -> Option<Hit> {
+fn assignment(form: Form, text: &str, at: usize) -> Option<Hit> {
     let bytes = text.as_bytes();
     let is_key = |byte: u8| {
         byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'%' | b'[' | b']')
@@ -70,11 +88,14 @@ fn assignment(text: &str, at: usize) -> Option<Hit> {
     let in_url = key.start > 0 && matches!(bytes[key.start - 1], b'?' | b'&' | b'#' | b';');
     let name = text.get(key)?.trim_end_matches(['[', ']']);
     let quoted = quote_after(bytes, at + 1);
-    if in_url && names::query_key(name) && quoted.is_none() {
-        let span = at + 1..end_of(bytes, at + 1, |byte| matches!(byte, b'&' | b'#'));
-        return Some(Hit { field: format!("query:{}", percent::decoded(name)), span });
+    let in_query = in_url && names::query_key(name);
+    if in_query {
+        let span = at + 1..end_in_url(form, bytes, at + 1);
+        if !span.is_empty() {
+            return Some(Hit { field: format!("query:{}", percent::decoded(name)), span });
+        }
     }
-    if !names::text_key(name) {
+    if !in_query && !names::text_key(name) && !is_named_attribute(text, at, name) {
         return None;
     }
     let span = if let Some(inside) = quoted {
@@ -84,6 +105,43 @@ fn assignment(text: &str, at: usize) -> Option<Hit> {
         from..end_of(bytes, from, |byte| matches!(byte, b'&' | b'#' | b',' | b';' | b')'))
     };
     Some(Hit { field: format!("text:{name}"), span })
+}
+
+/// The end of a parameter of a URL. Browsers leave backquotes and backslashes in a query as they
+/// are, and other clients any byte but a space.
+fn end_in_url(form: Form, bytes: &[u8], from: usize) -> usize {
+    let also = |byte: u8| matches!(byte, b'&' | b'#');
+    match form {
+        Form::Free => end_of(bytes, from, also),
+        Form::RequestLine => {
+            let rest = bytes.get(from..).unwrap_or_default();
+            from + rest.iter().take_while(|byte| **byte > b' ' && !also(**byte)).count()
+        }
+    }
+}
+
+/// `value="…"` or `content="…"` of an HTML element whose name says that it is secret.
+fn is_named_attribute(text: &str, at: usize, attribute: &str) -> bool {
+    const FARTHEST: usize = 256;
+    if !attribute.eq_ignore_ascii_case("value") && !attribute.eq_ignore_ascii_case("content") {
+        return false;
+    }
+    let from = text.floor_char_boundary(at.saturating_sub(FARTHEST));
+    let Some((_, element)) = text[from..at].rsplit_once('<') else { return false };
+    element.split(['"', '\'']).any(names::text_key)
+}
+
+/// `/token/…` in a path, and a capability whose path is percent-encoded.
+fn segment(text: &str, at: usize) -> Option<Hit> {
+    let bytes = text.as_bytes();
+    let ends = |byte: &u8| *byte <= b' ' || matches!(byte, b'/' | b'?' | b'#');
+    let from = at + 1;
+    let span = from..from + bytes[from..].iter().take_while(|byte| !ends(byte)).count();
+    let mut before = text[..at].rsplit('/').map(percent::decoded);
+    let name = before.next()?;
+    let capability = name == "cap" && before.next().is_some_and(|word| word == "__openclaw__");
+    let token = names::text_key(&name) && looks_random(text.get(span.clone())?);
+    (capability || token).then(|| Hit { field: format!("path:{name}"), span })
 }
 
 /// `token%3D…` inside of a URL that is a parameter of another one.
@@ -158,7 +216,10 @@ fn credentials(text: &str, at: usize) -> Option<Hit> {
     }
     let from = if bytes[after] == b'%' { after + 3 } else { skip_spaces(bytes, after) };
     let span = from..end_of(bytes, from, |byte| matches!(byte, b',' | b';' | b')'));
-    let random = looks_random(text.get(span.clone())?);
+    let word = text.get(span.clone())?;
+    // `Bearer realm="…"` is a challenge (RFC 9110 §11.3).
+    let parameter = word.ends_with('=') && bytes.get(span.end) == Some(&b'"');
+    let random = looks_random(word) && !parameter;
     random.then(|| Hit { field: scheme.to_owned(), span })
 }
 
@@ -186,7 +247,7 @@ pub(super) fn jwt_end(bytes: &[u8], at: usize) -> Option<usize> {
 }
 
 /// Whether a word is unlikely to be one of a language: it is long, or holds a digit or a mark.
-fn looks_random(word: &str) -> bool {
+pub(super) fn looks_random(word: &str) -> bool {
     let word = word.trim_end_matches(['.', '!', '?']);
     word.len() >= 6
         && (word.len() >= 20
@@ -215,15 +276,23 @@ fn trim_back(bytes: &[u8], mut end: usize) -> usize {
 /// The inside of a quoted value that begins at `at`, spaces aside.
 fn quote_after(bytes: &[u8], at: usize) -> Option<Range<usize>> {
     let mut from = skip_spaces(bytes, at);
-    let escaped = bytes.get(from) == Some(&b'\\');
-    from += usize::from(escaped);
+    // JSON in a text of JSON in a text of JSON: each level doubles the backslashes.
+    let depth = bytes.get(from..)?.iter().take_while(|byte| **byte == b'\\').count();
+    let escaped = depth > 0;
+    from += depth;
     let quote = *bytes.get(from).filter(|byte| matches!(byte, b'"' | b'\''))?;
     from += 1;
     let mut end = from;
     while let Some(byte) = bytes.get(end) {
         match byte {
-            b'\\' if escaped && bytes.get(end + 1) == Some(&quote) => break,
-            b'\\' if !escaped => end += 2,
+            b'\\' if escaped => {
+                let run = bytes[end..].iter().take_while(|byte| **byte == b'\\').count();
+                if run <= depth && bytes.get(end + run) == Some(&quote) {
+                    break;
+                }
+                end += run + usize::from(bytes.get(end + run) == Some(&quote));
+            }
+            b'\\' => end += 2,
             byte if *byte == quote => break,
             _ => end += 1,
         }

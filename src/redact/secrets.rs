@@ -49,6 +49,11 @@ impl Secrets {
         self.0.push(Secret { value: value.into(), strong });
     }
 
+    /// Whether a secret stands in the text as it is.
+    pub(super) fn hold(&self, text: &str) -> bool {
+        self.0.iter().any(|known| text.contains(&*known.value))
+    }
+
     /// The text with every occurrence of a secret replaced by what `with` makes of it.
     pub(super) fn replace(&self, text: &str, mut with: impl FnMut(&str) -> String) -> String {
         if self.0.is_empty() {

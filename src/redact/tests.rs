@@ -43,6 +43,88 @@ fn short(text: &str) -> String {
     out + rest
 }
 
+/// What is left of a head of this start line and header.
+fn head_of(start: &str, header: &str) -> String {
+    let raw = format!("{start}\r\n{header}\r\n\r\n");
+    short(&redactor().head(raw.as_bytes(), &mut Secrets::default()).raw)
+}
+
+#[test]
+fn nothing_but_a_space_ends_a_secret_in_a_request_line() {
+    for odd in ["ab`cd", "ab\"cd\"", "ab\\cd", "ab<cd>", "'ab'cd", "\"ab\"", "{\"a\":1}"] {
+        let head = head_of(&format!("GET /?password={odd}&x=1 HTTP/1.1"), "Host: a");
+        assert_eq!(head, "GET /?password=*&x=1 HTTP/1.1\r\nHost: a\r\n\r\n", "{odd}");
+    }
+    for (target, left) in [
+        ("/x?code=\"c0de\"", "/x?code=*"),
+        ("/x;jsessionid=c0de11/y", "/x;jsessionid=*"),
+        ("/api/token/c0de1199/y", "/api/token/*/y"),
+        ("/api/tokens/list/y", "/api/tokens/list/y"),
+        ("/%5F%5Fopenclaw__/cap/c0de/y", "/%5F%5Fopenclaw__/cap/*/y"),
+        ("/x?accesskey=a&auth_key=b", "/x?accesskey=*&auth_key=*"),
+    ] {
+        let head = head_of(&format!("GET {target} HTTP/1.1"), "Host: a");
+        assert_eq!(head, format!("GET {left} HTTP/1.1\r\nHost: a\r\n\r\n"));
+    }
+    assert_eq!(line("see /?token='a'bc"), "see /?token=*");
+}
+
+#[test]
+fn headers_that_carry_secrets_in_odd_ways_lose_them() {
+    for (header, left) in [
+        ("X-Access-Key: abc", "X-Access-Key: *"),
+        ("Ocp-Apim-Subscription-Key: abc", "Ocp-Apim-Subscription-Key: *"),
+        ("X-Session-Id: abc", "X-Session-Id: *"),
+        ("X-OpenClaw-Session-Key: agent:main", "X-OpenClaw-Session-Key: agent:main"),
+        ("WWW-Authenticate: Negotiate abcdef==", "WWW-Authenticate: Negotiate *"),
+        ("WWW-Authenticate: Basic", "WWW-Authenticate: Basic"),
+        (
+            "WWW-Authenticate: Basic realm=\"a\", Bearer realm=\"b\", e=\"no token=abc\"",
+            "WWW-Authenticate: Basic realm=\"a\", Bearer realm=\"b\", e=\"no token=*\"",
+        ),
+        ("Sec-WebSocket-Protocol: Bearer abc", "Sec-WebSocket-Protocol: Bearer *"),
+        ("Sec-WebSocket-Protocol: auth, abc", "Sec-WebSocket-Protocol: auth, *"),
+        ("Sec-WebSocket-Protocol: chat, 1a2b3c4d5e6f7a8b", "Sec-WebSocket-Protocol: chat, *"),
+        (
+            "Sec-WebSocket-Protocol: graphql-transport-ws",
+            "Sec-WebSocket-Protocol: graphql-transport-ws",
+        ),
+        (
+            "Sec-WebSocket-Protocol: bearer\r\nSec-WebSocket-Protocol: abc",
+            "Sec-WebSocket-Protocol: bearer\r\nSec-WebSocket-Protocol: *",
+        ),
+    ] {
+        let start = "GET / HTTP/1.1";
+        assert_eq!(head_of(start, header), format!("{start}\r\n{left}\r\n\r\n"));
+    }
+}
+
+#[test]
+fn json_that_carries_secrets_in_odd_ways_loses_them() {
+    let deep = serde_json::json!({ "token": "ab\"cd" }).to_string();
+    let deep = serde_json::json!({ "c": deep }).to_string();
+    let deep = serde_json::json!({ "b": deep }).to_string();
+    let deep = serde_json::json!({ "a": deep }).to_string();
+    let left = message(&deep, &mut Secrets::default()).text.unwrap();
+    assert!(!left.contains("ab") && !left.contains("cd"), "{left}");
+    for (text, left) in [
+        (r#"{"token":123456}"#, r#"{"token":"*"}"#),
+        (r#"{"maxTokens":1,"tokenCount":2}"#, r#"{"maxTokens":1,"tokenCount":2}"#),
+        (r#"{"deviceTokens":{"a1b2c3":{"x":true}}}"#, r#"{"deviceTokens":{"*":{"x":true}}}"#),
+        (r#"{"name":"API_KEY","value":"v"}"#, r#"{"name":"API_KEY","value":"*"}"#),
+        (r#"{"path":["auth","token"],"value":1}"#, r#"{"path":["auth","token"],"value":"*"}"#),
+        (r#"{"path":["ui","color"],"value":1}"#, r#"{"path":["ui","color"],"value":1}"#),
+        (r#"[["x-api-key","v"],["a","v"]]"#, r#"[["x-api-key","*"],["a","v"]]"#),
+    ] {
+        let kept = message(text, &mut Secrets::default()).text;
+        assert_eq!(short(&kept.unwrap()), left);
+    }
+    assert_eq!(
+        line(r#"<input name="csrf_token" value="abc"><input name="q" value="abc">"#),
+        r#"<input name="csrf_token" value="*"><input name="q" value="abc">"#
+    );
+}
+
 #[test]
 fn a_request_head_keeps_all_but_its_secrets() {
     let raw = b"GET /a/__openclaw__/cap/CAPTOKEN99/x?client=cli&token=abcdefgh12&x=1 HTTP/1.1\r\n\

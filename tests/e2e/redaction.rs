@@ -293,6 +293,53 @@ fn a_token_towards_an_upstream_that_is_gone_is_found_nowhere() {
 }
 
 #[test]
+fn a_token_in_what_was_cut_off_is_found_nowhere() {
+    let rig = Rig::new();
+    // In a head that never became complete.
+    let (mut client, mut gateway) = rig.dial(upgrade("/head", ""));
+    gateway.take_head();
+    let answer = format!("HTTP/1.1 401 No\r\nSet-Cookie: sid={OTHER}\r\nX-Session: {OTHER}");
+    gateway.send(&answer);
+    gateway.fin();
+    assert_eq!(client.rest(), (answer.into_bytes(), End::Fin));
+    client.fin();
+    // Half of it at the end of what is kept of a body.
+    let (mut client, mut gateway) =
+        rig.dial(upgrade("/body", &format!("Authorization: Bearer {TOKEN}\r\n")));
+    gateway.take_head();
+    let half = TOKEN.len() - 4;
+    let body = format!("{} {TOKEN} is no token", "x".repeat(4096 - 1 - half));
+    let answer = format!("HTTP/1.1 401 No\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    gateway.send(&answer);
+    assert_eq!(client.take(answer.len()), answer.as_bytes());
+    client.fin();
+    gateway.fin();
+    rig.records(2);
+    assert_found_nowhere(&rig, &[TOKEN, OTHER]);
+}
+
+#[test]
+fn a_token_in_an_envelope_is_found_nowhere() {
+    let rig = Rig::new();
+    opening(&rig, "/opening", &frame::from_client(TEXT, connect(TOKEN)), TOKEN);
+    let (mut client, mut gateway) = rig.session("/envelopes");
+    let messages = [
+        connect(TOKEN).replace("\"cli\"", &format!("\"{TOKEN}\"")),
+        format!(r#"{{"type":"req","id":"{TOKEN}","method":"token={OTHER}"}}"#),
+        format!(r#"{{"type":"res","id":"2","ok":false,"error":{{"code":"{TOKEN}"}}}}"#),
+    ];
+    for message in &messages {
+        let bytes = frame::from_client(TEXT, message);
+        client.send(&bytes);
+        gateway.take(bytes.len());
+    }
+    client.fin();
+    gateway.fin();
+    rig.records(2);
+    assert_found_nowhere(&rig, &[TOKEN, OTHER]);
+}
+
+#[test]
 fn without_redaction_it_is_kept_and_warned_about() {
     let rig = Rig::with(&["--no-redact"]);
     rig.tap.child.stderr.first(PATIENCE, |line| line.contains("WARNING"));
