@@ -89,7 +89,8 @@ impl<S: AsyncRead + Unpin> Gate<S> {
                 continue;
             }
             match RequestHead::parse(&self.pending) {
-                Parsed::Incomplete => return true,
+                // Whoever sent half of the next request may wait for the answer to this one.
+                Parsed::Incomplete => return self.ready.is_empty(),
                 Parsed::Head(head) if head.asks == Asks::Exchange => self.pass(head),
                 Parsed::Head(_) | Parsed::NotHttp | Parsed::TooLong => {
                     self.stopped = true;
@@ -200,6 +201,24 @@ mod tests {
         gate.read_to_end(&mut seen).await.unwrap();
         assert_eq!(seen, b"GET /a HTTP/1.1\r\n\r\n");
         assert!(gate.is_stopped());
+    }
+
+    #[tokio::test]
+    async fn a_request_does_not_wait_for_the_end_of_the_next_one() {
+        for behind in ["GET /b HT", "\r\n"] {
+            let first = "POST /a HTTP/1.1\r\nContent-Length: 2\r\n\r\nhi";
+            let (mut client, tap) = tokio::io::duplex(1024);
+            let edit = Box::new(|head: &[u8]| Edits::default().apply(head, None, false));
+            let never = Box::pin(std::future::pending());
+            let mut gate =
+                Gate::new(tap, format!("{first}{behind}").into(), edit, Passed::default(), never);
+            let mut seen = vec![0; first.len()];
+            gate.read_exact(&mut seen).await.unwrap();
+            assert_eq!(seen, first.as_bytes());
+            tokio::io::AsyncWriteExt::shutdown(&mut client).await.unwrap();
+            assert_eq!(gate.read(&mut seen).await.unwrap(), 0);
+            assert_eq!(gate.into_parts().1, behind.as_bytes());
+        }
     }
 
     #[tokio::test]

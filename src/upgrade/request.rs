@@ -19,8 +19,9 @@ pub enum Asks {
     /// The WebSocket protocol, or something that was meant to be: an `Upgrade` that names it, or
     /// any header of the opening handshake (RFC 6455 §4.1).
     WebSocket,
-    /// Some other protocol (`Upgrade`, CONNECT), a target that cannot be represented, or an
-    /// expectation that only the upstream may answer (RFC 9110 §10.1.1): passed on as bytes.
+    /// Some other protocol (`Upgrade`, CONNECT), a target or a framing of the body that cannot be
+    /// represented, or an expectation that only the upstream may answer (RFC 9110 §10.1.1):
+    /// passed on as bytes.
     Bytes,
     /// An ordinary exchange.
     Exchange,
@@ -100,10 +101,37 @@ fn asks(request: &httparse::Request<'_, '_>) -> Asks {
     }
     let target = request.path.unwrap_or_default();
     let representable = target.parse::<http::Uri>().is_ok() && target.bytes().all(is_uri_byte);
-    if upgrade || expects || request.method == Some("CONNECT") || !representable {
+    let other = upgrade || expects || request.method == Some("CONNECT");
+    if other || !representable || !is_plainly_framed(request) {
         Asks::Bytes
     } else {
         Asks::Exchange
+    }
+}
+
+/// Whether everybody would find the same end of the body (RFC 9112 §6.3). Where not, it is the
+/// upstream that decides, and that refuses.
+fn is_plainly_framed(request: &httparse::Request<'_, '_>) -> bool {
+    let (mut length, mut coding) = (None, None);
+    for header in &*request.headers {
+        let place = match header.name.as_bytes() {
+            name if name.eq_ignore_ascii_case(b"content-length") => &mut length,
+            name if name.eq_ignore_ascii_case(b"transfer-encoding") => &mut coding,
+            _ => continue,
+        };
+        if place.replace(header.value.trim_ascii()).is_some() {
+            return false;
+        }
+    }
+    match (length, coding) {
+        (None, None) => true,
+        (Some(digits), None) => {
+            (1..=18).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit)
+        }
+        (None, Some(coding)) => {
+            request.version == Some(1) && coding.eq_ignore_ascii_case(b"chunked")
+        }
+        (Some(_), Some(_)) => false,
     }
 }
 
@@ -160,6 +188,19 @@ mod tests {
         assert_eq!(asks_of("GET /a\"b HTTP/1.1\r\n\r\n"), Asks::Bytes);
         assert_eq!(asks_of("GET /a#b HTTP/1.1\r\n\r\n"), Asks::Bytes);
         assert_eq!(asks_of("GET /healthz HTTP/1.0\r\n\r\n"), Asks::Exchange);
+        for (framing, asks) in [
+            ("Content-Length: 2", Asks::Exchange),
+            ("transfer-encoding: Chunked", Asks::Exchange),
+            ("Content-Length: +2", Asks::Bytes),
+            ("Content-Length: x", Asks::Bytes),
+            ("Content-Length: 2, 2", Asks::Bytes),
+            ("Content-Length: 2\r\nContent-Length: 3", Asks::Bytes),
+            ("Content-Length: 2\r\nTransfer-Encoding: chunked", Asks::Bytes),
+            ("Transfer-Encoding: gzip", Asks::Bytes),
+        ] {
+            let head = format!("POST / HTTP/1.1\r\n{framing}\r\n\r\n");
+            assert_eq!(asks_of(&head), asks, "{framing}");
+        }
     }
 
     #[test]
