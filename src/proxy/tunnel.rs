@@ -12,11 +12,14 @@ use super::watcher::Watcher;
 use crate::connect::Dialled;
 use crate::relay::{self, End, Seen, Watch};
 use crate::session::{DialFailure, Ending, EndingKind, Event, Finish, Leg, OwnAnswer};
-use crate::socket::{Finish as How, Stream};
+use crate::socket::{Failure, Finish as How, Stream};
 use crate::upgrade::refusal;
 
 /// How long the client may take to read our own answer before the connection is dropped.
 const ANSWER_PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// How long a dial may take before the client is watched beside it.
+const UNREAD: std::time::Duration = std::time::Duration::from_millis(100);
 
 /// What a tunnel begins with.
 pub(super) struct Opening {
@@ -39,6 +42,13 @@ pub(super) async fn tunnel(
     let dialled = tokio::select! {
         dialled = Box::pin(dial(route, &watcher.recording)) => dialled,
         () = cut.cancelled() => Err(None),
+        failure = Box::pin(until_reset(client)) => {
+            watcher.ended(Leg::Downstream, Instant::now(), Seen::of(&failure, 0));
+            let recording = watcher.conclude();
+            recording.note("dial_given_up", "the client was gone before the upstream answered");
+            recording.finish(&[(Leg::Downstream, client)], Finish::default());
+            return None;
+        }
     };
     let mut upstream = match dialled {
         Ok(upstream) => upstream,
@@ -48,14 +58,8 @@ pub(super) async fn tunnel(
             return None;
         }
     };
-    if let Err(error) = upstream.write_all(&first).await {
-        dead_on_arrival(&mut watcher, client, &error);
-        finish(watcher, client, &upstream, false);
-        return None;
-    }
     watcher.ahead(Instant::now(), &first[head.unwrap_or(0)..]);
-    drop(first);
-    let settings = relay::Settings { cut, hand_back: head.is_some() };
+    let settings = relay::Settings { cut, first, hand_back: head.is_some() };
     let next = match relay::relay(client, &mut upstream, &mut *watcher, settings).await {
         End::Over => None,
         End::Next(bytes) => Some(bytes),
@@ -67,6 +71,16 @@ pub(super) async fn tunnel(
     };
     finish(watcher, client, &upstream, next.is_some());
     next
+}
+
+/// Until the client is gone while the upstream is dialled. Most dials are over before it is worth
+/// a look.
+async fn until_reset(client: &Stream) -> Failure {
+    tokio::time::sleep(UNREAD).await;
+    match client.watch_error() {
+        Ok(watch) => watch.await,
+        Err(_) => std::future::pending().await,
+    }
 }
 
 async fn dial(route: &Route, recording: &Recording) -> Result<Stream, Option<DialFailure>> {
@@ -82,15 +96,6 @@ async fn dial(route: &Route, recording: &Recording) -> Result<Stream, Option<Dia
 fn finish(watcher: Box<Watcher>, client: &Stream, upstream: &Stream, reused: bool) {
     let legs = [(Leg::Downstream, client), (Leg::Upstream, upstream)];
     watcher.conclude().finish(&legs, Finish { reused, ..Finish::default() });
-}
-
-/// The upstream reset the connection before it took the head: so does the client's.
-fn dead_on_arrival(watcher: &mut Watcher, client: &Stream, error: &std::io::Error) {
-    let seen = Seen::of(&Stream::read_failure(error), 0);
-    watcher.ended(Leg::Upstream, Instant::now(), seen);
-    if client.set_zero_linger().is_err() {
-        watcher.ended(Leg::Downstream, Instant::now(), Seen::ResetNotPassed);
-    }
 }
 
 /// Nothing could be dialled. A client that spoke HTTP is told why; others see a reset.

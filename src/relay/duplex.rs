@@ -38,6 +38,8 @@ pub enum End {
 pub struct Settings<'a> {
     /// Ends the session at once.
     pub cut: &'a CancellationToken,
+    /// What goes to the upstream before anything that is read.
+    pub first: Vec<u8>,
     /// Hand bytes of the client back once the watcher says that the exchange is over.
     pub hand_back: bool,
 }
@@ -53,6 +55,7 @@ pub async fn relay<W: Watch>(
     settings: Settings<'_>,
 ) -> End {
     let mut duplex = Duplex::new();
+    duplex.half(Direction::ClientToServer).hold(settings.first);
     let moved = std::future::poll_fn(|cx| {
         duplex.poll(cx, &mut Legs { down, up }, watch, settings.hand_back)
     });
@@ -149,6 +152,7 @@ impl Duplex {
         hand_back: bool,
     ) -> Poll<Stopped> {
         loop {
+            let mut learned = false;
             for direction in Direction::BOTH {
                 let mut ends = legs.of(direction);
                 let half = self.half(direction);
@@ -162,11 +166,14 @@ impl Duplex {
                     }
                     Poll::Ready(Ok(())) | Poll::Pending => {}
                 }
+                // At once: a socket tells its error once, and reads as ended afterwards.
+                let [c2s, s2c] = &mut self.halves;
+                learned |= c2s.learn_of(s2c) | s2c.learn_of(c2s);
             }
-            let [c2s, s2c] = &mut self.halves;
-            if !c2s.learn_of(s2c) & !s2c.learn_of(c2s) {
+            if !learned {
                 break;
             }
+            let [c2s, s2c] = &mut self.halves;
             // A sink that failed after its own end was read has nothing more to say.
             for half in [c2s, s2c] {
                 if let Some((leg, failure)) = half.dead_source() {

@@ -74,6 +74,12 @@ impl Half {
         }
     }
 
+    /// Bytes that go before what is read.
+    pub(super) fn hold(&mut self, first: Vec<u8>) {
+        let len = first.len();
+        self.held = (len > 0).then(|| Held::new(Lent::of(first), 0, len));
+    }
+
     pub(super) const fn is_finished(&self) -> bool {
         self.finished
     }

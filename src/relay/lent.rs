@@ -37,6 +37,13 @@ impl Lent {
     }
 }
 
+impl Lent {
+    /// Bytes that no thread lent.
+    pub(super) fn of(bytes: Vec<u8>) -> Self {
+        Self(bytes.into_boxed_slice())
+    }
+}
+
 impl Drop for Lent {
     fn drop(&mut self) {
         let buffer = std::mem::take(&mut self.0);

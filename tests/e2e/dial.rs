@@ -280,3 +280,36 @@ fn what_is_typed_wrong_says_what_to_type() {
         assert!(run.stdout.is_empty());
     }
 }
+
+#[test]
+fn what_may_hold_credentials_is_not_said_again() {
+    let secret = "s3cr3t-9f27";
+    for (option, value) in [
+        ("--upstream", format!("ws://u:{secret}@a:1")),
+        ("--upstream", format!("u:{secret}@a:1")),
+        ("--upstream", format!("ws://a:1/?token={secret}")),
+        ("--upstream", format!("a:1/?token={secret}")),
+        ("--via", format!("u:{secret}@proxy:1")),
+        ("--set-header", format!("Authorization Bearer {secret}")),
+    ] {
+        let run = Wstap::run(&["proxy", option, &value]);
+        assert_eq!(run.code, Some(2));
+        assert!(!run.stderr.contains(secret), "{option} {}", value.len());
+    }
+}
+
+#[test]
+fn a_client_that_is_gone_while_the_upstream_is_dialled_is_recorded() {
+    // The upstream takes the connection and never shakes hands.
+    let gateway = Gateway::tcp();
+    let url = gateway.url("wss");
+    let rig = Rig::before(gateway, &url, &["--insecure", "--connect-timeout", "1h"]);
+    let (client, mut gateway) = rig.dial(upgrade("/gone", ""));
+    client.reset();
+    gateway.take(1);
+    gateway.rest();
+    let record = rig.record("/gone");
+    let endings: Vec<_> = record.endings.iter().map(|e| (e.leg, e.kind.name())).collect();
+    assert_eq!(endings, [(Leg::Downstream, "reset")]);
+    assert!(record.own_answer.is_none() && record.response.is_none());
+}

@@ -8,7 +8,7 @@ use wstap::session::{EndingKind, Leg, Record, TlsEnd};
 
 use crate::frame::{self, CLOSE, TEXT, close_payload};
 use crate::noise::Noise;
-use crate::rig::{Rig, Shape};
+use crate::rig::{Rig, Shape, upgrade};
 use crate::wire::{Conn, End};
 
 const SHAPES: [Shape; 5] =
@@ -446,5 +446,22 @@ fn close_frames_are_recorded_as_they_were_on_the_wire() {
             assert_eq!((seen.code, seen.derived), (reported, code.is_none()), "{name}");
             assert_eq!((unseen.code, unseen.derived), (1006, true), "{name}");
         }
+    }
+}
+
+#[test]
+fn an_answer_before_the_request_was_read_is_delivered_before_the_reset() {
+    let rig = Rig::new();
+    let busy = "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n";
+    for _ in 0..20 {
+        let mut client = rig.connect();
+        // The tap dials when the head is complete, and meets an upstream that has answered.
+        client.send(upgrade("/busy", ""));
+        let mut gateway = rig.accept();
+        gateway.send(busy);
+        gateway.until_acknowledged();
+        gateway.reset();
+        let (got, _) = client.rest();
+        assert_eq!(got, busy.as_bytes());
     }
 }
