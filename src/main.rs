@@ -11,10 +11,12 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use clap::error::{ContextKind, ContextValue};
 use wstap::cli::{Cli, FailedOn, Failure, Outcome};
 
 fn main() -> ExitCode {
-    let code = match Cli::parse().run() {
+    let cli = Cli::try_parse().unwrap_or_else(|error| without_secrets(error).exit());
+    let code = match cli.run() {
         Ok(Outcome::Done) => 0,
         Ok(Outcome::Findings) => 1,
         Ok(Outcome::FailedOn(layer)) => match layer {
@@ -31,6 +33,16 @@ fn main() -> ExitCode {
         },
     };
     ExitCode::from(code)
+}
+
+/// What was typed wrong is not said again where it may hold credentials: logs keep it.
+fn without_secrets(mut error: clap::Error) -> clap::Error {
+    const MAY_HOLD: [&str; 4] = ["--upstream", "--via", "--set-header", "--url"];
+    let arg = error.get(ContextKind::InvalidArg).map(ToString::to_string).unwrap_or_default();
+    if MAY_HOLD.iter().any(|name| arg.starts_with(name)) {
+        error.insert(ContextKind::InvalidValue, ContextValue::String("…".to_owned()));
+    }
+    error
 }
 
 fn complain(error: &anyhow::Error, code: u8) -> u8 {

@@ -45,6 +45,11 @@ pub enum UpstreamError {
     UnixPath,
 }
 
+/// A URL that was typed, less its query.
+fn shown(text: &str) -> String {
+    text.split(['?', '#']).next().unwrap_or_default().to_owned()
+}
+
 impl FromStr for Upstream {
     type Err = UpstreamError;
 
@@ -58,7 +63,12 @@ impl FromStr for Upstream {
             return Ok(Self { place: Place::Unix(path.to_owned()), tls: false, shown });
         }
         let Some((scheme, rest)) = text.split_once("://") else {
-            return Err(UpstreamError::NoScheme(text.to_owned()));
+            // What is typed so may be `user:password@host`, and errors are kept in logs.
+            return Err(if text.contains('@') {
+                UpstreamError::Credentials
+            } else {
+                UpstreamError::NoScheme(shown(text))
+            });
         };
         let scheme = scheme.to_ascii_lowercase();
         let tls = match scheme.as_str() {
@@ -69,7 +79,7 @@ impl FromStr for Upstream {
         if rest.split(['/', '?', '#']).next().is_some_and(|authority| authority.contains('@')) {
             return Err(UpstreamError::Credentials);
         }
-        let not_a_url = || UpstreamError::NotAUrl(text.to_owned());
+        let not_a_url = || UpstreamError::NotAUrl(shown(text));
         let uri: Uri = text.parse().map_err(|_| not_a_url())?;
         let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(not_a_url)?;
         let has_port = uri.authority().is_some_and(|all| all.as_str().len() > host.len());
