@@ -155,7 +155,8 @@ async fn exchange(shared: &Shared<'_>, request: Request<Incoming>) -> Result<Ans
     let recording = shared.begin(passed);
     let (parts, body) = request.into_parts();
     let upload = Upload::new(body);
-    let mut closing = Closing::new(recording, upload.counter(), shared.cut_short.clone());
+    let uploaded = upload.counter();
+    let mut closing = Closing::new(recording, uploaded.clone(), shared.cut_short.clone());
     let mut upstream = shared.upstream.lock().await;
     let sent = upstream.send(Request::from_parts(parts, upload), closing.recording()).await;
     match sent {
@@ -166,13 +167,27 @@ async fn exchange(shared: &Shared<'_>, request: Request<Incoming>) -> Result<Ans
         Err(Failed::Exchange(error)) => {
             let recording = closing.take_over();
             let now = Instant::now();
-            let kind = Seen::of(&Stream::read_failure(&error), 0).kind("");
-            let ending = Ending { leg: Leg::Upstream, at: recording.at(now), kind };
+            let (leg, kind, error) = who_broke_off(&error, uploaded.broken());
+            let ending = Ending { leg, at: recording.at(now), kind };
             recording.fact(now, Event::Ending(ending));
-            let error = Some(error.to_string());
-            recording.finish(&[], Finish { complete: Some(false), error, ..Finish::default() });
+            let error = Some(error);
+            let body_c2s = Some(uploaded.get());
+            let finish = Finish { complete: Some(false), error, body_c2s, ..Finish::default() };
+            recording.finish(&[], finish);
             Err(Unanswered)
         }
+    }
+}
+
+/// Which leg ended, how, and that in words: a client that breaks its upload off takes the upstream's
+/// connection with it.
+fn who_broke_off(error: &std::io::Error, upload: Option<EndingKind>) -> (Leg, EndingKind, String) {
+    if let Some(kind) = upload {
+        let error = "the client broke the request off before the end of its body";
+        (Leg::Downstream, kind, error.to_owned())
+    } else {
+        let kind = Seen::of(&Stream::read_failure(error), 0).kind("");
+        (Leg::Upstream, kind, error.to_string())
     }
 }
 
@@ -186,7 +201,11 @@ fn pass_on(closing: Closing, answered: Answered) -> Answer {
     let mut head = recording.head(&raw);
     head.verbatim = verbatim;
     recording.fact(now, Event::Response { head, interim });
-    let (parts, body) = response.into_parts();
+    let (mut parts, body) = response.into_parts();
+    // Chunks say where the body ends (RFC 9112 §6.3), and the library sends no head with both.
+    if parts.headers.contains_key(hyper::header::TRANSFER_ENCODING) {
+        parts.headers.remove(hyper::header::CONTENT_LENGTH);
+    }
     Response::from_parts(parts, Either::Left(Download::new(body, closing)))
 }
 

@@ -4,7 +4,7 @@
 use std::thread;
 use std::time::Duration;
 
-use wstap::session::{Kind, State};
+use wstap::session::{Kind, Leg, State};
 
 use crate::memory::{peak, stays_flat};
 use crate::noise::Noise;
@@ -329,4 +329,68 @@ fn an_upstream_that_closed_between_requests_is_dialled_again() {
         records[0].upstream.dial.as_ref().unwrap().local,
         records[1].upstream.dial.as_ref().unwrap().local
     );
+}
+
+#[test]
+fn a_request_whose_framing_is_disputed_is_the_upstreams_to_judge() {
+    let rig = Rig::new();
+    for framing in [
+        "Content-Length: x",
+        "Content-Length: +2",
+        "Content-Length: 2, 2",
+        "Content-Length: 2\r\nContent-Length: 3",
+        "Content-Length: 2\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: gzip",
+    ] {
+        let request = format!("POST /disputed HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\nhi");
+        let (mut client, mut gateway) = rig.dial(&request);
+        assert_eq!(gateway.take(request.len()), request.as_bytes(), "{framing}");
+        let answer = "HTTP/1.1 400 Own Words\r\nX: y\r\nContent-Length: 2\r\n\r\nno";
+        gateway.send(answer);
+        assert_eq!(client.take(answer.len()), answer.as_bytes(), "{framing}");
+        client.fin();
+        gateway.fin();
+    }
+}
+
+#[test]
+fn an_answer_comes_while_half_of_the_next_request_is_there() {
+    let rig = Rig::new();
+    let (mut client, mut gateway) = rig.dial(get("/first") + "GET /second HT");
+    let answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+    assert_eq!(serve(&mut gateway, answer), get("/first"));
+    assert_eq!(client.take(answer.len()), answer.as_bytes());
+    client.send("TP/1.1\r\nHost: gateway.test\r\n\r\n");
+    assert_eq!(serve(&mut gateway, answer), get("/second"));
+    assert_eq!(client.take(answer.len()), answer.as_bytes());
+}
+
+#[test]
+fn odd_answers_that_clients_take_go_through() {
+    let rig = Rig::new();
+    let folded = "HTTP/1.1 200 OK\r\nX-A: a\r\n b\r\nX-B : c\r\nContent-Length: 2\r\n\r\nhi";
+    let both = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n\
+                2\r\nhi\r\n0\r\n\r\n";
+    for (answer, body) in [(folded, "hi"), (both, "2\r\nhi\r\n0\r\n\r\n")] {
+        let (mut client, mut gateway) = rig.dial(get("/odd"));
+        serve(&mut gateway, answer);
+        assert!(client.take_head().starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        assert_eq!(client.take(body.len()), body.as_bytes());
+    }
+}
+
+#[test]
+fn a_client_that_breaks_its_upload_off_is_the_one_that_ended() {
+    let rig = Rig::new();
+    let head = "POST /broken HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n";
+    let (mut client, mut gateway) = rig.dial(format!("{head}hello"));
+    assert_eq!(gateway.take(head.len() + 5), format!("{head}hello").as_bytes());
+    client.fin();
+    gateway.rest();
+    let record = rig.only_record();
+    let endings: Vec<_> = record.endings.iter().map(|e| (e.leg, e.kind.name())).collect();
+    assert_eq!(endings, [(Leg::Downstream, "fin")]);
+    let exchange = record.exchange.unwrap();
+    assert_eq!((exchange.complete, exchange.body_c2s), (Some(false), Some(5)));
+    assert!(exchange.error.unwrap().contains("client"));
 }

@@ -1,5 +1,6 @@
 //! Bodies on their way through, counted; the end of a download is the end of its record.
 
+use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -10,19 +11,43 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use crate::proxy::recording::Recording;
+use crate::relay::Seen;
 use crate::session::{Direction, Ending, EndingKind, Event, Finish, Leg, Traffic};
+use crate::socket::Stream;
 
-/// Bytes of a body so far.
+/// What became of a request's body so far.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Count(Arc<AtomicU64>);
+pub(super) struct Count(Arc<Uploaded>);
+
+#[derive(Debug, Default)]
+struct Uploaded {
+    bytes: AtomicU64,
+    /// How the client broke it off.
+    broken: OnceLock<EndingKind>,
+}
 
 impl Count {
     fn add(&self, bytes: usize) {
-        self.0.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.0.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+    pub(super) fn get(&self) -> u64 {
+        self.0.bytes.load(Ordering::Relaxed)
+    }
+
+    fn broken_by(&self, error: &hyper::Error) {
+        self.0.broken.get_or_init(|| {
+            let beneath = std::error::Error::source(error);
+            match beneath.and_then(|error| error.downcast_ref::<io::Error>()) {
+                Some(error) if error.kind() == io::ErrorKind::UnexpectedEof => EndingKind::Fin,
+                Some(error) => Seen::of(&Stream::read_failure(error), 0).kind(""),
+                None => EndingKind::Failed { error: error.to_string() },
+            }
+        });
+    }
+
+    pub(super) fn broken(&self) -> Option<EndingKind> {
+        self.0.broken.get().cloned()
     }
 }
 
@@ -53,8 +78,10 @@ impl Body for Upload {
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let upload = self.get_mut();
         let frame = ready!(Pin::new(&mut upload.body).poll_frame(cx));
-        if let Some(Ok(frame)) = &frame {
-            upload.count.add(frame.data_ref().map_or(0, Bytes::len));
+        match &frame {
+            Some(Ok(frame)) => upload.count.add(frame.data_ref().map_or(0, Bytes::len)),
+            Some(Err(error)) => upload.count.broken_by(error),
+            None => {}
         }
         Poll::Ready(frame)
     }

@@ -104,6 +104,8 @@ impl Upstream {
         let (sender, connection) = http1::Builder::new()
             .preserve_header_case(true)
             .max_headers(super::MAX_HEADERS)
+            .allow_obsolete_multiline_headers_in_responses(true)
+            .allow_spaces_after_header_name_in_responses(true)
             .handshake(TokioIo::new(Seen { stream, heads: heads.clone() }))
             .await
             .map_err(|error| Failed::Exchange(io_error(&error)))?;
