@@ -394,3 +394,24 @@ fn a_client_that_breaks_its_upload_off_is_the_one_that_ended() {
     assert_eq!((exchange.complete, exchange.body_c2s), (Some(false), Some(5)));
     assert!(exchange.error.unwrap().contains("client"));
 }
+
+#[test]
+fn an_upstream_that_breaks_its_answer_off_is_the_one_that_ended() {
+    let rig = Rig::new();
+    for (target, reset) in [("/reset", true), ("/fin", false)] {
+        let (mut client, mut gateway) = rig.dial(get(target));
+        let answer = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhello";
+        serve(&mut gateway, answer);
+        assert_eq!(client.take(answer.len()), answer.as_bytes());
+        if reset {
+            gateway.reset();
+        } else {
+            gateway.fin();
+        }
+        client.rest();
+        client.fin();
+        let record = rig.record(target);
+        let endings: Vec<_> = record.endings.iter().map(|e| (e.leg, e.kind.name())).collect();
+        assert_eq!(endings, [(Leg::Upstream, if reset { "reset" } else { "fin" })], "{target}");
+    }
+}

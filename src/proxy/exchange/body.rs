@@ -36,18 +36,22 @@ impl Count {
     }
 
     fn broken_by(&self, error: &hyper::Error) {
-        self.0.broken.get_or_init(|| {
-            let beneath = std::error::Error::source(error);
-            match beneath.and_then(|error| error.downcast_ref::<io::Error>()) {
-                Some(error) if error.kind() == io::ErrorKind::UnexpectedEof => EndingKind::Fin,
-                Some(error) => Seen::of(&Stream::read_failure(error), 0).kind(""),
-                None => EndingKind::Failed { error: error.to_string() },
-            }
-        });
+        self.0.broken.get_or_init(|| broken_off(error));
     }
 
     pub(super) fn broken(&self) -> Option<EndingKind> {
         self.0.broken.get().cloned()
+    }
+}
+
+/// How the sender of a body broke it off.
+fn broken_off(error: &hyper::Error) -> EndingKind {
+    let beneath = std::error::Error::source(error);
+    match beneath.and_then(|error| error.downcast_ref::<io::Error>()) {
+        Some(error) if error.kind() == io::ErrorKind::UnexpectedEof => EndingKind::Fin,
+        Some(error) => Seen::of(&Stream::read_failure(error), 0).kind(""),
+        None if error.is_incomplete_message() => EndingKind::Fin,
+        None => EndingKind::Failed { error: error.to_string() },
     }
 }
 
@@ -142,6 +146,14 @@ impl Closing {
         &self.recording
     }
 
+    fn upstream_ended(&self, kind: EndingKind) {
+        if !self.closed && self.cut_short.0.get().is_none() {
+            let now = Instant::now();
+            let ending = Ending { leg: Leg::Upstream, at: self.recording.at(now), kind };
+            self.recording.fact(now, Event::Ending(ending));
+        }
+    }
+
     fn close(&mut self, complete: bool, error: Option<String>) {
         if std::mem::replace(&mut self.closed, true) {
             return;
@@ -200,7 +212,10 @@ impl Body for Download {
                 closing.downloaded += frame.data_ref().map_or(0, Bytes::len) as u64;
                 closing.last = Some(Instant::now());
             }
-            Some(Err(error)) => closing.close(false, Some(format!("upstream: {error}"))),
+            Some(Err(error)) => {
+                closing.upstream_ended(broken_off(error));
+                closing.close(false, Some(format!("upstream: {error}")));
+            }
             None => closing.close(true, None),
         }
         Poll::Ready(frame)
