@@ -89,7 +89,10 @@ fn told(upstream: &str, refused: &[&Brief], dense: &[&Brief], accepted: &[&Brief
         .number("all", refused.len())
         .number("refused_fingerprints", wrong.iter().copied().collect::<Vec<_>>())
         .number("accepted_fingerprints", right.iter().copied().collect::<Vec<_>>())
-        .run("read the token that the gateway checks", "openclaw config get gateway.auth.token")
+        .run(
+            "read the token that the gateway checks; openclaw config get hides it",
+            "grep -w token \"$(openclaw config file)\"",
+        )
         .look(
             "compare it with OPENCLAW_GATEWAY_TOKEN, with gateway.remote.token and with what the \
              compose file or the unit sets, and keep one of them",

@@ -39,7 +39,10 @@ pub(super) const TOKEN_MISMATCH: Rule = auth(
     Who::Client,
     "The client sent a secret ({credentials}), and it is not the gateway's token.",
     &[
-        run("read the gateway's token on its host", "openclaw config get gateway.auth.token"),
+        run(
+            "read the gateway's token on its host; openclaw config get hides it",
+            "grep -w token \"$(openclaw config file)\"",
+        ),
         set(
             "make the client's equal to it",
             "gateway.remote.token = <value of gateway.auth.token>",
@@ -323,7 +326,10 @@ pub(super) const GATEWAY_AUTH_CHANGED: Rule = auth(
     Who::Gateway,
     "The gateway's secret or auth mode was changed while the client was connected or connecting.",
     &[
-        run("read the new one on the gateway's host", "openclaw config get gateway.auth.token"),
+        run(
+            "read the new one on the gateway's host; openclaw config get hides it",
+            "grep -w token \"$(openclaw config file)\"",
+        ),
         look("reconnect with it"),
     ],
     &[When::Closed(Phase::Any, 4001, "gateway auth changed")],

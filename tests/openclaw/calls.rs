@@ -1,6 +1,6 @@
 //! Commands that work: the CLI says the same through the tap, and the record tells what went on.
 
-use wstap::session::Kind;
+use wstap::session::{Confidence, Kind, Layer, Who};
 
 use crate::gateway::RealGateway;
 use crate::same::assert_same;
@@ -70,6 +70,9 @@ fn a_health_call_is_one_session_of_two_requests() {
     assert_eq!((&*token.name, token.len), ("token", gateway.token.len()));
     let text = serde_json::to_string(record).expect("JSON");
     assert!(!text.contains(&gateway.token), "the token stands in the record");
+    let says = (Layer::Ok, "connected", Who::Client);
+    let verdict = record::assert_says(&tap, &session, says);
+    assert_eq!((verdict.confidence, verdict.failed), (Confidence::Certain, false), "{verdict:#?}");
 }
 
 #[test]

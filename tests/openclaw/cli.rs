@@ -1,12 +1,13 @@
 //! The real CLI as a command that ends.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::pinned::{self, Release};
+use crate::pinned::{self, Release, node};
 use crate::support::child::{OwnedChild, Run};
 
 const DEADLINE: Duration = Duration::from_secs(90);
@@ -49,25 +50,47 @@ impl<'a> Cli<'a> {
         OwnedChild::spawn(&mut self.command(args, environment))
     }
 
+    /// Runs a line of shell as it was printed; `openclaw` in it is this CLI.
+    pub(crate) fn shell(&self, line: &str) -> Run {
+        let bin = self.folder().join("bin");
+        std::fs::create_dir_all(&bin).expect("a scratch folder");
+        let file = bin.join("openclaw");
+        let openclaw = self.release.program();
+        let script =
+            format!("#!/bin/sh\nexec {} {} \"$@\"\n", node().display(), openclaw.display());
+        std::fs::write(&file, script).expect("a script");
+        std::fs::set_permissions(&file, PermissionsExt::from_mode(0o755)).expect("a script");
+        let path = format!("{}:/usr/local/bin:/usr/bin:/bin", bin.display());
+        let mut command = self.on_this_machine(Path::new("sh"));
+        Run::of(command.env("PATH", path).args(["-c", line]), DEADLINE)
+    }
+
     fn command(&self, args: &[&str], environment: &[(&str, &str)]) -> Command {
-        let folder = match &self.home {
+        let mut command = self.on_this_machine(&node());
+        command.arg(self.release.program()).args(args).envs(environment.iter().copied());
+        command
+    }
+
+    fn folder(&self) -> &Path {
+        match &self.home {
             Home::Scratch(folder) => folder.path(),
             Home::Gateway(folder) => folder,
-        };
+        }
+    }
+
+    /// A program with the surroundings of the CLI, and nothing else of this machine's.
+    fn on_this_machine(&self, program: &Path) -> Command {
+        let folder = self.folder();
         let [home, state, tmp] = ["home", "state", "tmp"].map(|name| {
             let path = folder.join(name);
             std::fs::create_dir_all(&path).expect("a scratch folder");
             path
         });
-        let node = pinned::node();
-        let openclaw = self.release.folder().join("node_modules/openclaw/openclaw.mjs");
-        for file in [&node, &openclaw] {
+        for file in [node(), self.release.program()] {
             assert!(file.exists(), "{} is missing: `bash tests/run` installs it", file.display());
         }
-        let mut command = Command::new(&node);
+        let mut command = Command::new(program);
         command
-            .arg(openclaw)
-            .args(args)
             .env_clear()
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")
             .env("HOME", home)
@@ -76,8 +99,7 @@ impl<'a> Cli<'a> {
             .env("NODE_COMPILE_CACHE", pinned::compile_cache())
             .env("OPENCLAW_STATE_DIR", state)
             .env("OPENCLAW_CONFIG_PATH", folder.join("openclaw.json"))
-            .env("OPENCLAW_NO_RESPAWN", "1")
-            .envs(environment.iter().copied());
+            .env("OPENCLAW_NO_RESPAWN", "1");
         command
     }
 }

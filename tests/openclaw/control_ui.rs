@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
-use wstap::session::Kind;
+use wstap::session::{Kind, Layer, Who};
 
 use crate::calls::assert_joined;
 use crate::gateway::RealGateway;
@@ -79,6 +79,7 @@ fn the_page_loads_and_its_session_is_recorded() {
     assert_joined(session, gateway, hello.conn_id.as_deref());
     let close = &session.record.close;
     assert_eq!((close.from.as_deref(), close.code), (Some("client"), Some(1001)), "{close:?}");
+    record::assert_says(&tap, session, (Layer::Ok, "client_going_away", Who::Client));
 
     for http in record::recorded(&tap).iter().filter(|s| s.record.kind == Kind::Http) {
         let exchange = http.record.exchange.as_ref().expect("an exchange");
@@ -105,4 +106,5 @@ fn a_wrong_token_is_shown_in_the_page_and_recorded() {
         sockets[0].record.openclaw.as_ref().and_then(|openclaw| openclaw.refusal.as_ref());
     let refusal = refusal.expect("a refusal");
     assert_eq!(refusal.detail_code.as_deref(), Some("AUTH_TOKEN_MISMATCH"), "{refusal:?}");
+    record::assert_says(&tap, &sockets[0], (Layer::Auth, "token_mismatch", Who::Client));
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use wstap::session::{Layer, Who};
+
 use crate::cli::Cli;
 use crate::gateway::RealGateway;
 use crate::pinned::Release;
@@ -76,6 +78,15 @@ fn a_gateway_that_hangs_and_is_killed_leaves_no_close_frame() {
     assert_eq!((killed.record.close.from.as_ref(), killed.record.close.code), (None, None));
     let seen = killed.record.close.seen_by_client.as_ref().expect("what the client saw");
     assert_eq!((seen.code, seen.derived), (1006, true));
+    let fin = killed.endings()[0] == "upstream fin";
+    let (cause, who) = match fin {
+        true => ("eof_without_close_frame", Who::Unknown),
+        false => ("reset_mid_session", Who::Network),
+    };
+    let verdict = record::assert_says(&tap, killed, (Layer::Transport, cause, who));
+    assert!(verdict.culprits.is_empty(), "{verdict:#?}");
+    let left = sessions.iter().find(|session| !is_welcomed(session)).expect("the one that hung");
+    record::assert_says(&tap, left, (Layer::Transport, "upgrade_timeout", Who::Gateway));
 }
 
 #[test]
@@ -106,4 +117,5 @@ fn a_restart_is_announced_and_closed_with_1012() {
     assert_eq!((close.from.as_deref(), close.code), (Some("gateway"), Some(1012)), "{close:?}");
     assert_eq!(close.reason.as_deref(), Some("service restart"));
     assert_eq!(closed.endings()[0], "upstream close_frame 1012");
+    record::assert_says(&tap, closed, (Layer::Transport, "gateway_shutdown", Who::Gateway));
 }

@@ -23,6 +23,8 @@ pub(crate) struct GatewayOptions {
     pub(crate) config: Option<String>,
     /// More arguments of `gateway run`, for instance `--verbose`.
     pub(crate) arguments: Vec<String>,
+    /// More environment of the gateway alone, as `NAME=value`.
+    pub(crate) environment: Option<&'static str>,
 }
 
 /// A real gateway, ready to be dialled. Dropped, it is killed with all it started.
@@ -71,6 +73,9 @@ impl RealGateway {
             .args(&options.arguments)
             .env("OPENCLAW_PKG", options.release.folder())
             .env("NODE_COMPILE_CACHE", pinned::compile_cache());
+        if let Some(environment) = options.environment {
+            script.env("GATEWAY_ENVIRONMENT", environment);
+        }
         let warden = Warden::of(&folder.path().join("gateway.pid"), folder.path());
         let run = Run::of(&mut script, READY);
         let leader = run.stdout.trim().parse();

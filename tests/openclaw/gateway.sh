@@ -8,6 +8,7 @@
 #   TOKEN  written into the default openclaw.json; without it (or with "-") that file gets no auth
 # environment:
 #   OPENCLAW_PKG     folder with the node_modules to run (default: current/ beside this script)
+#   GATEWAY_ENVIRONMENT  one more NAME=value for the gateway alone
 #   READY_TIMEOUT_S  how long to wait for /readyz (default: 120)
 set -euo pipefail
 
@@ -50,7 +51,7 @@ fi
 for name in "${!OPENCLAW_@}"; do unset "$name"; done
 env HOME="$dir/home" TMPDIR="$dir/tmp" PATH="$node_bin:$PATH" NO_COLOR=1 \
   OPENCLAW_STATE_DIR="$dir/state" OPENCLAW_CONFIG_PATH="$dir/openclaw.json" OPENCLAW_NO_RESPAWN=1 \
-  setsid node "$openclaw" gateway run --port "$port" "$@" \
+  ${GATEWAY_ENVIRONMENT:+"$GATEWAY_ENVIRONMENT"} setsid node "$openclaw" gateway run --port "$port" "$@" \
   > "$dir/gateway.log" 2>&1 < /dev/null &
 pid=$!
 echo "$pid" > "$dir/gateway.pid"

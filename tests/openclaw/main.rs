@@ -18,5 +18,7 @@ mod control_ui;
 mod direct;
 mod faults;
 mod log;
+mod next_steps;
 mod refusals;
 mod tls;
+mod verdicts;

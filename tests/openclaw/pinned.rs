@@ -18,6 +18,11 @@ impl Release {
         };
         folder().join(name)
     }
+
+    /// The script that Node runs.
+    pub(crate) fn program(self) -> PathBuf {
+        self.folder().join("node_modules/openclaw/openclaw.mjs")
+    }
 }
 
 /// The Node that runs every release, and the drivers of browsers.

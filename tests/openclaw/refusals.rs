@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use wstap::session::{Layer, Who};
+
 use crate::calls::assert_joined;
 use crate::cli::Cli;
+use crate::gateway::RealGateway;
 use crate::pinned::Release;
 use crate::same::{assert_same, plain};
 use crate::shared::{behind_proxies, both, both_elsewhere, with_token};
@@ -43,6 +46,7 @@ fn a_wrong_token_is_refused_in_the_same_words() {
     assert!(tapped.stderr.contains("gateway token mismatch"), "{tapped:?}");
     let session = record::only(&tap);
     assert_refused(&session, "AUTH_TOKEN_MISMATCH", "unauthorized: gateway token mismatch");
+    record::assert_says(&tap, &session, (Layer::Auth, "token_mismatch", Who::Client));
     assert_joined(&session, gateway, None);
 }
 
@@ -55,6 +59,7 @@ fn a_wrong_password_is_refused_in_the_same_words() {
     assert_eq!(tapped.code, Some(1), "{tapped:?}");
     let session = record::only(&tap);
     assert_refused(&session, "AUTH_PASSWORD_MISMATCH", "unauthorized: gateway password mismatch");
+    record::assert_says(&tap, &session, (Layer::Auth, "password_mismatch", Who::Client));
     assert_joined(&session, gateway, None);
 }
 
@@ -79,6 +84,7 @@ fn a_node_without_a_token_is_told_that_it_is_missing() {
     assert_eq!(plain(&say(gateway.port)), plain(&say(tap.addr.port())));
     let session = &record::ended(&tap, 1)[0];
     assert_refused(session, "AUTH_TOKEN_MISSING", "unauthorized: gateway token missing");
+    record::assert_says(&tap, session, (Layer::Auth, "token_missing", Who::Client));
 }
 
 #[test]
@@ -111,6 +117,34 @@ fn an_unknown_device_from_afar_has_to_be_paired() {
     let changes = &session.record.request.as_ref().expect("a request").changes;
     assert_eq!(changes.len(), 1, "{changes:?}");
     assert_eq!((&*changes[0].what, &*changes[0].header), ("set", "X-Forwarded-For"));
+
+    let says = (Layer::Pairing, "not_paired", Who::Client);
+    let verdict = record::assert_says(&tap, &session, says);
+    let approve = verdict.next[0].command.as_deref().expect("a command");
+    assert_eq!(approve, format!("openclaw devices approve {request_id}"));
+    let run = gateway.cli().shell(approve);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    drop(node);
+    assert_welcomed_now(&tap, &cli, gateway);
+}
+
+/// The node that was refused is welcomed when it comes again.
+fn assert_welcomed_now(tap: &Wstap, cli: &Cli<'_>, gateway: &RealGateway) {
+    let port = tap.addr.port().to_string();
+    let args = ["node", "run", "--host", "127.0.0.1", "--port", &port];
+    let node = cli.spawn(&args, &[("OPENCLAW_GATEWAY_PASSWORD", &*gateway.token)]);
+    let welcomed = || {
+        let mut all = record::recorded(tap);
+        all.pop().filter(|last| {
+            last.record.openclaw.as_ref().is_some_and(|openclaw| openclaw.hello.is_some())
+        })
+    };
+    wait_for("a hello", SAYING, welcomed);
+    drop(node);
+    let sessions = record::ended(tap, 2);
+    // A node that is killed says nothing more.
+    let says = (Layer::Transport, "client_fin_no_close_frame", Who::Client);
+    record::assert_says(tap, &sessions[1], says);
 }
 
 #[test]
@@ -126,6 +160,7 @@ fn a_device_less_client_from_afar_loses_its_scopes() {
     session.assert_sound();
     let hello = session.record.openclaw.as_ref().and_then(|openclaw| openclaw.hello.as_ref());
     assert_eq!(hello.and_then(|hello| hello.scopes.clone()), Some(Vec::new()));
+    record::assert_says(&tap, &session, (Layer::Auth, "missing_scope", Who::Client));
 }
 
 #[test]
@@ -147,6 +182,8 @@ fn a_forwarded_header_without_trusted_proxies_is_forbidden() {
     let appended: Vec<_> = changes.iter().map(|change| &*change.header).collect();
     assert!(appended.contains(&"X-Forwarded-For"), "{changes:?}");
     assert_eq!((&record.openclaw, record.own_answer.is_none()), (&None, true));
+    let says = (Layer::Transport, "proxy_attribution_required", Who::FrontProxy);
+    record::assert_says(&tap, &session, says);
 }
 
 #[test]
@@ -172,6 +209,8 @@ fn a_gateway_that_is_not_there_is_named_by_wstap() {
     assert_eq!((answer.status, answer.leg.name()), (502, "upstream"));
     let dial = session.record.upstream.dial.as_ref().expect("a dial");
     assert_eq!(dial.failure.as_ref().map(|failure| &*failure.cause), Some("refused"));
+    let says = (Layer::Transport, "upstream_refused", Who::Gateway);
+    record::assert_says(&tap, &session, says);
     let lines = || tap.child.stderr.all().iter().any(|line| line.contains("502 by wstap"));
     wait_for("a line on the tap's stderr", SAYING, || lines().then_some(()));
 }

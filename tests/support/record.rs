@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wstap::session::{Direction, FrameFact, Kind, Record, State};
+use wstap::session::{Confidence, Direction, FrameFact, Kind, Layer, Record, State, Verdict, Who};
 use wstap::store::{Filter, Reader};
 
 use super::tap::Wstap;
@@ -50,6 +50,24 @@ pub(crate) fn recorded(tap: &Wstap) -> Vec<Recorded> {
                 .expect("all of them"),
         })
         .collect()
+}
+
+/// The verdict that the tap itself wrote for a session that is over.
+pub(crate) fn verdict(tap: &Wstap, session: &Recorded) -> Verdict {
+    let reader = Reader::open(&tap.store()).expect("the store can be read");
+    wait_for("a verdict in the store", RECORDED, || {
+        reader.judged(session.record.id).expect("a listed session can be read").verdict
+    })
+}
+
+/// What is said of a session, where the wire decides: never a mere guess, never without evidence.
+#[track_caller]
+pub(crate) fn assert_says(tap: &Wstap, session: &Recorded, says: (Layer, &str, Who)) -> Verdict {
+    let verdict = verdict(tap, session);
+    assert_eq!((verdict.layer, &*verdict.cause, verdict.who), says, "{verdict:#?}");
+    assert!(verdict.confidence >= Confidence::Likely, "{verdict:#?}");
+    assert!(!verdict.evidence.is_empty(), "{verdict:#?}");
+    verdict
 }
 
 impl Recorded {
