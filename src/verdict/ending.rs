@@ -2,7 +2,7 @@
 
 use super::rule::{Finding, Phase, Rule, Todo, When, look, run, set};
 use super::view::{How, View};
-use crate::session::{Direction, Leg, Offset};
+use crate::session::{Confidence, Direction, Leg, Offset};
 use crate::session::{Layer, Who};
 
 const fn ending(
@@ -63,7 +63,7 @@ pub(super) const EOF_WITHOUT_CLOSE: Rule = ending(
     Who::Unknown,
     "The gateway's side ended TCP without a Close frame; clients report it as 1006.",
     &[
-        look("{culprit}"),
+        set("{culprit}", "{directive}"),
         run("see whether the gateway died: does the port still answer?", "openclaw gateway status"),
         run("if it died, see why", "journalctl -k | grep -i oom"),
     ],
@@ -103,7 +103,7 @@ pub(super) const RESET_MID_SESSION: Rule = ending(
     Who::Network,
     "The gateway's side reset the connection in the middle of the session.",
     &[
-        look("{culprit}"),
+        set("{culprit}", "{directive}"),
         look("look for a firewall or proxy that drops idle or long connections"),
         look("look at the gateway's log at that time"),
     ],
@@ -156,6 +156,24 @@ pub(super) const CLIENT_RESET_PRE_HELLO: Rule = ending(
     })],
 );
 
+/// The idle limit of a proxy in front of wstap looks like the end of a client: after a silence of
+/// whole seconds, or of a known limit, it may have been either.
+fn cut_before(view: &View<'_>, mut finding: Finding, ended: Offset) -> Finding {
+    let frames = &view.record.frames;
+    let silence = frames.c2s.last_byte.max(frames.s2c.last_byte).map(|last| ended.since(last));
+    let round =
+        |silence: &Offset| silence.micros() >= 2_000_000 && silence.micros() % 1_000_000 < 100_000;
+    let Some(silence) = silence.filter(|silence| view.limit_fits || round(silence)) else {
+        return finding;
+    };
+    finding.confidence = finding.confidence.min(Confidence::Likely);
+    let proxied = view.request().is_some_and(|request| !request.forwarding.is_empty())
+        || view.record.client.proxy_header.is_some();
+    finding.by(if proxied { Who::FrontProxy } else { Who::Unknown }).because(format!(
+        "nothing was sent for {silence}: the idle limit of a proxy between the client and wstap looks the same"
+    ))
+}
+
 pub(super) const CLIENT_FIN: Rule = ending(
     "client_fin_no_close_frame",
     Who::Client,
@@ -168,7 +186,7 @@ pub(super) const CLIENT_FIN: Rule = ending(
         if !on || view.first_close.is_some() {
             return None;
         }
-        let finding = end.cite(Finding::certain_if(settled(view)));
+        let finding = cut_before(view, end.cite(Finding::certain_if(settled(view))), end.ending.at);
         Some(match view.answer_at().filter(|_| view.hello().is_some()) {
             Some(at) => finding.cite("openclaw.hello", "hello-ok was delivered", Some(at)),
             None => finding,
@@ -185,7 +203,8 @@ pub(super) const CLIENT_RESET: Rule = ending(
         let end =
             view.end_on(Leg::Downstream).filter(|e| matches!(e.how, How::Reset | How::Broken))?;
         let sure = end.how == How::Reset && settled(view);
-        (view.upgraded() && view.first_close.is_none()).then(|| end.cite(Finding::certain_if(sure)))
+        let on = view.upgraded() && view.first_close.is_none();
+        on.then(|| cut_before(view, end.cite(Finding::certain_if(sure)), end.ending.at))
     })],
 );
 

@@ -205,7 +205,9 @@ fn explanation(rule: &'static Rule) -> Explanation {
 
 /// A step with its names filled in.
 pub(super) fn step(todo: &Todo, fill: impl Fn(&str) -> String) -> Step {
-    Step { text: fill(todo.text), command: todo.command.map(&fill), config: todo.config.map(&fill) }
+    // A setting that only some sessions have is empty in the others.
+    let config = todo.config.map(&fill).filter(|config| !config.is_empty());
+    Step { text: fill(todo.text), command: todo.command.map(&fill), config }
 }
 
 #[cfg(test)]

@@ -72,8 +72,6 @@ fn own(response: &ResponseFacts) -> Finding {
     cite(Finding::certain(), response).cite("response.body", text, Some(response.at))
 }
 
-/// A refusal by the gateway with this text.
-/// The `type` of the JSON error that the gateway's HTTP side gives.
 pub(super) const UPGRADE_STRIPPED: Rule = http(
     "upgrade_stripped",
     Who::FrontProxy,
@@ -90,20 +88,18 @@ pub(super) const UPGRADE_STRIPPED: Rule = http(
 
 /// A whole upgrade went out, and the answer is one to a request without it.
 fn stripped_behind(view: &View<'_>) -> Option<Finding> {
-    if let Some(response) = status(view, 200).filter(|r| r.server.is_none()) {
+    let request = view.request()?;
+    let asks = |c: &str| c.to_ascii_lowercase().contains("upgrade");
+    let whole = request.connection.as_deref().is_some_and(asks) && request.upgrade.is_some();
+    let leg = if whole { Leg::Upstream } else { Leg::Downstream };
+    if let Some(response) = status(view, 200) {
+        // The gateway's own page, whoever passed it on.
         let page = body(response).contains("data-openclaw-");
-        return page.then(|| own(response).by(Who::FrontProxy));
+        return page.then(|| own(response).by(Who::FrontProxy).on(leg));
     }
     if let Some(response) = status(view, 400) {
-        let request = view.request()?;
-        let whole = request
-            .connection
-            .as_deref()
-            .is_some_and(|c| c.to_ascii_lowercase().contains("upgrade"));
-        return (body(response) == "Bad Request" && !is_foreign(response)).then(|| {
-            let leg = if whole { Leg::Upstream } else { Leg::Downstream };
-            own(response).on(leg)
-        });
+        let own_words = body(response) == "Bad Request" && !is_foreign(response);
+        return own_words.then(|| own(response).on(leg));
     }
     let response = status(view, 426)?;
     Some(
@@ -301,7 +297,7 @@ pub(super) const HTTP_REFUSED: Rule = http(
 
 pub(super) const NOT_HTTP_ANSWER: Rule = http(
     "answer_not_http",
-    Who::Gateway,
+    Who::Unknown,
     "What listens at {upstream} does not speak HTTP/1.1.",
     &[look("check the port; an HTTP/2-only or TLS listener does this")],
     &[When::Fact(garbled_status), When::Fact(garbled_answer)],

@@ -289,7 +289,24 @@ fn an_idle_cut_names_nginx_and_what_to_set() {
     assert!(first.name.starts_with("nginx"), "{first:?}");
     assert_eq!((first.clock.as_str(), first.confidence), ("idle", Confidence::Possible));
     assert!(verdict.culprits.len() > 1, "60 s fits others, too");
-    assert!(verdict.next[0].text.contains("proxy_read_timeout"), "{:?}", verdict.next);
+    let set = verdict.next[0].config.as_deref();
+    assert_eq!(set, Some("proxy_read_timeout 3600s; proxy_send_timeout 3600s;"));
+}
+
+#[test]
+fn a_client_that_ends_after_a_round_silence_may_be_a_proxy() {
+    let ended = |at| {
+        let mut record = answered(&SWITCHING, None);
+        record.openclaw = greeted(opened(true)).openclaw;
+        record.frames.s2c.last_byte = Some(Offset(1_000_000));
+        judge(&end(record, Leg::Downstream, at, EndingKind::Fin))
+    };
+    let soon = ended(1_400_000);
+    assert_eq!((soon.who, soon.confidence), (Who::Client, Confidence::Certain), "{soon:#?}");
+    assert_eq!(soon.cause, "client_fin_no_close_frame");
+    let round = ended(31_003_000);
+    assert_eq!((round.who, round.confidence), (Who::Unknown, Confidence::Likely), "{round:#?}");
+    assert_eq!(round.cause, "client_fin_no_close_frame");
 }
 
 #[test]

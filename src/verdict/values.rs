@@ -33,7 +33,11 @@ pub(super) fn fill(template: &str, value: impl Fn(&str) -> Option<String>) -> St
 pub(super) fn without_session(name: &str) -> Option<String> {
     let advice =
         "compare the silence before the end with the idle limits of the proxies on the way";
-    (name == "culprit").then(|| advice.to_owned())
+    match name {
+        "culprit" => Some(advice.to_owned()),
+        "directive" => Some(String::new()),
+        _ => None,
+    }
 }
 
 /// The value of a name in this session.
@@ -42,7 +46,7 @@ pub(super) fn of(view: &View<'_>, culprits: &[Culprit], name: &str) -> Option<St
     match name {
         "culprit" => Some(culprits.first().map_or_else(
             || "no known idle or lifetime limit fits the time of the end".to_owned(),
-            |c| format!("{} fits the time of the end: {}", c.name, c.directive),
+            |c| format!("{} fits the time of the end", c.name),
         )),
         "age" => {
             let ended = view.end.map(|e| e.ending.at);
@@ -70,7 +74,8 @@ pub(super) fn of(view: &View<'_>, culprits: &[Culprit], name: &str) -> Option<St
             Direction::ServerToClient => "the gateway".to_owned(),
         }),
         "serverSilence" => view.record.idle.s2c_at_end_ms.map(|t| t.to_string()),
-        "tapAddress" => address(view.record.upstream.dial.as_ref()?.local.as_deref()?),
+        "directive" => Some(culprits.first().map(|c| c.directive.clone()).unwrap_or_default()),
+        "dialerAddress" => dialer(view),
         _ => head(view, name).or_else(|| place(view, name)).or_else(|| openclaw(view, name)),
     }
 }
@@ -130,6 +135,14 @@ fn place(view: &View<'_>, name: &str) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// Who dials the gateway with forwarded headers, as far as that is known: a header that did not
+/// pass here is added behind wstap.
+fn dialer(view: &View<'_>) -> Option<String> {
+    let passed = view.request()?.forwarding.keys().any(|name| name != "via");
+    let local = view.record.upstream.dial.as_ref()?.local.as_deref()?;
+    if passed { address(local) } else { None }
 }
 
 /// An address without its port.

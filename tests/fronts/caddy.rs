@@ -3,6 +3,7 @@
 use crate::client::Client;
 use crate::front::Program;
 use crate::row::{Row, Upstream, play_all};
+use crate::says;
 
 const HEADERS: &str = "    header_up -X-Forwarded-*\n";
 const SITE: &str = "http://127.0.0.1:@P@ {\n";
@@ -25,6 +26,8 @@ const ROWS: &[Row] = &[
         sees: "HTTP/1.1 403 Forbidden",
         front_first: "kind=websocket status=403 xff=127.0.0.1 own=0",
         tap_first: "kind=websocket status=403 xff=- own=0",
+        front_says: says::UNTRUSTED,
+        tap_says: says::UNTRUSTED,
         ..Row::BASE
     },
     Row {
@@ -33,6 +36,8 @@ const ROWS: &[Row] = &[
         sees: "HTTP/1.1 200 OK",
         front_first: "kind=websocket status=200 upgrade=-",
         tap_first: "kind=websocket status=200 upgrade=websocket",
+        front_says: says::STRIPPED_BEFORE,
+        tap_says: says::STRIPPED_BEHIND,
         ..Row::BASE
     },
     Row {
@@ -43,6 +48,7 @@ const ROWS: &[Row] = &[
         )],
         front_first: "status=101 host=tap origin=http://front",
         tap_first: "status=101 host=tap origin=http://tap",
+        front_says: says::OTHER_HOST,
         ..Row::BASE
     },
     Row {
@@ -61,6 +67,8 @@ const ROWS: &[Row] = &[
         client: Client::Idle,
         front_first: "status=101 first=client:fin silent=3s close=none",
         tap_first: "status=101 first=upstream:fin silent=3s close=none",
+        front_says: says::CLIENT_FIN,
+        tap_says: says::CADDY_LIMIT,
         ..Row::BASE
     },
     Row {
@@ -69,6 +77,7 @@ const ROWS: &[Row] = &[
         sees: "HTTP/1.1 200 OK",
         front_first: "nobody",
         tap_first: "kind=websocket status=200 server=Caddy",
+        tap_says: says::PAGE,
         ..Row::BASE
     },
     Row {
@@ -78,6 +87,8 @@ const ROWS: &[Row] = &[
         front_first: "kind=websocket own=502 status=-",
         tap_first: "kind=websocket own=0 status=502 server=Caddy",
         tap_answers: true,
+        front_says: says::GATEWAY_DOWN,
+        tap_says: says::NAMED_502,
         ..Row::BASE
     },
 ];

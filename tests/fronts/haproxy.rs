@@ -3,6 +3,7 @@
 use crate::client::Client;
 use crate::front::Program;
 use crate::row::{Row, TowardsTap, Upstream, play_all};
+use crate::says;
 
 const BACKEND: &str = "backend b\n";
 const FRONTEND: &str = "frontend f\n";
@@ -25,6 +26,8 @@ const ROWS: &[Row] = &[
         sees: "HTTP/1.1 200 OK",
         front_first: "kind=websocket status=200 upgrade=-",
         tap_first: "kind=websocket status=200 upgrade=websocket",
+        front_says: says::STRIPPED_BEFORE,
+        tap_says: says::STRIPPED_BEHIND,
         ..Row::BASE
     },
     Row {
@@ -32,6 +35,7 @@ const ROWS: &[Row] = &[
         change: &[(FRONTEND, "frontend f\n  http-request set-header Host gateway.internal\n")],
         front_first: "status=101 host=gateway.internal origin=http://front",
         tap_first: "status=101 host=tap origin=http://tap",
+        front_says: says::OTHER_HOST,
         ..Row::BASE
     },
     Row {
@@ -41,6 +45,8 @@ const ROWS: &[Row] = &[
         // It resets its upstream, and ends its client with a FIN.
         front_first: "status=101 first=client:reset silent=3s close=none",
         tap_first: "status=101 first=upstream:fin silent=3s close=none",
+        front_says: says::CLIENT_RESET,
+        tap_says: says::NAMELESS_FIN,
         ..Row::BASE
     },
     Row {
@@ -49,6 +55,7 @@ const ROWS: &[Row] = &[
         sees: "HTTP/1.1 403 Forbidden",
         front_first: "nobody",
         tap_first: "kind=websocket status=403 own=0",
+        tap_says: says::NAMELESS_403,
         ..Row::BASE
     },
     Row {
@@ -58,6 +65,8 @@ const ROWS: &[Row] = &[
         front_first: "kind=websocket own=502 status=-",
         tap_first: "kind=websocket own=0 status=503",
         tap_answers: true,
+        front_says: says::GATEWAY_DOWN,
+        tap_says: says::NAMELESS_503,
         ..Row::BASE
     },
     Row {

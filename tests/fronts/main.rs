@@ -13,10 +13,12 @@ mod client;
 mod front;
 mod haproxy;
 mod joined;
+mod next_steps;
 mod nginx;
 mod oracle;
 mod probe;
 mod row;
+mod says;
 mod summary;
 #[expect(clippy::allow_attributes, reason = "whether the next line is needed differs by target")]
 #[allow(dead_code, reason = "shared with other targets; each uses its part")]

@@ -3,6 +3,7 @@
 use crate::client::Client;
 use crate::front::Program;
 use crate::row::{Row, TowardsTap, Upstream, play_all};
+use crate::says;
 
 const UPGRADE: &str = "      proxy_set_header Upgrade $http_upgrade;\n";
 const CONNECTION: &str = "      proxy_set_header Connection $connection_upgrade;\n";
@@ -32,6 +33,8 @@ const ROWS: &[Row] = &[
         sees: "HTTP/1.1 200 OK",
         front_first: "kind=websocket status=200 upgrade=- connection=close",
         tap_first: "kind=websocket status=200 upgrade=websocket connection=Upgrade server=nginx/1.22.1",
+        front_says: says::STRIPPED_BEFORE,
+        tap_says: says::STRIPPED_BEHIND,
         ..Row::BASE
     },
     Row {
@@ -40,6 +43,8 @@ const ROWS: &[Row] = &[
         sees: "HTTP/1.1 200 OK",
         front_first: "kind=websocket status=200 upgrade=websocket connection=close",
         tap_first: "kind=websocket status=200 upgrade=websocket connection=Upgrade",
+        front_says: says::STRIPPED_BEFORE,
+        tap_says: says::STRIPPED_BEHIND,
         ..Row::BASE
     },
     Row {
@@ -47,6 +52,7 @@ const ROWS: &[Row] = &[
         change: &[(HOST, "")],
         front_first: "status=101 host=tap origin=http://front",
         tap_first: "status=101 host=tap origin=http://tap",
+        front_says: says::OTHER_HOST,
         ..Row::BASE
     },
     Row {
@@ -54,6 +60,7 @@ const ROWS: &[Row] = &[
         change: &[("Host $http_host", "Host $host")],
         front_first: "status=101 host=127.0.0.1 origin=http://front",
         tap_first: "status=101 host=tap",
+        front_says: says::OTHER_HOST,
         ..Row::BASE
     },
     Row {
@@ -73,6 +80,8 @@ const ROWS: &[Row] = &[
         sees: "HTTP/1.1 403 Forbidden",
         front_first: "kind=websocket status=403 xff=127.0.0.1 own=0",
         tap_first: "kind=websocket status=403 xff=- own=0",
+        front_says: says::UNTRUSTED,
+        tap_says: says::UNTRUSTED,
         ..Row::BASE
     },
     Row {
@@ -81,6 +90,8 @@ const ROWS: &[Row] = &[
         client: Client::Idle,
         front_first: "status=101 first=client:fin silent=3s close=none",
         tap_first: "status=101 first=upstream:fin silent=3s close=none",
+        front_says: says::CLIENT_FIN,
+        tap_says: says::NGINX_LIMIT,
         ..Row::BASE
     },
     Row {
@@ -90,6 +101,8 @@ const ROWS: &[Row] = &[
         front_first: "kind=websocket own=502 status=-",
         tap_first: "kind=websocket own=0 status=502 server=nginx/1.22.1",
         tap_answers: true,
+        front_says: says::GATEWAY_DOWN,
+        tap_says: says::NAMED_502,
         ..Row::BASE
     },
     Row {
@@ -98,6 +111,7 @@ const ROWS: &[Row] = &[
         sees: "HTTP/1.1 401 Unauthorized",
         front_first: "nobody",
         tap_first: "kind=websocket status=401 authenticate=Basic_realm=\"gate\"",
+        tap_says: says::LOGIN,
         ..Row::BASE
     },
     Row {
@@ -106,6 +120,7 @@ const ROWS: &[Row] = &[
         sees: "HTTP/1.1 301 Moved Permanently",
         front_first: "nobody",
         tap_first: "kind=websocket status=301 location=https://gateway.test/",
+        tap_says: says::REDIRECT,
         ..Row::BASE
     },
     Row {
@@ -115,6 +130,7 @@ const ROWS: &[Row] = &[
         sees: "fin",
         front_first: "nobody",
         tap_first: "kind=websocket status=- own=0 first=upstream:fin",
+        tap_says: says::NOT_HTTP,
         ..Row::BASE
     },
     Row {

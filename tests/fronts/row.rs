@@ -9,6 +9,7 @@ use wstap::gateway::{Gateway, Policy};
 
 use crate::client::{Client, Sight, TOKEN};
 use crate::front::{Front, Program};
+use crate::says;
 use crate::summary::{self, Places};
 use crate::support::tap::Wstap;
 use crate::support::{ClosedPort, record};
@@ -30,6 +31,9 @@ pub(crate) struct Row {
     pub(crate) front_first: &'static str,
     /// What the tap records between the client and the front.
     pub(crate) tap_first: &'static str,
+    /// What wstap says of these two records: words of [`summary::verdict_words`].
+    pub(crate) front_says: &'static str,
+    pub(crate) tap_says: &'static str,
     /// More changes for a front before the tap, and arguments of the tap that go with them.
     pub(crate) towards_tap: Option<TowardsTap>,
     /// Arguments of the tap before the front, and how it dials it.
@@ -62,6 +66,8 @@ impl Row {
         sees: "HTTP/1.1 101 Switching Protocols",
         front_first: "",
         tap_first: "",
+        front_says: says::WELL,
+        tap_says: says::WELL,
         towards_tap: None,
         from_tap: &[],
         scheme: "ws",
@@ -119,7 +125,12 @@ impl Row {
                 .push(format!("{sight:?} with the front before the tap, {direct:?} without it"));
         }
         let places = Places { front: front.addr, tap: tap.addr, upstream };
-        problems.extend(complaint("front, then tap", self.front_first, &tap, &places));
+        problems.extend(complaint(
+            "front, then tap",
+            [self.front_first, self.front_says],
+            &tap,
+            &places,
+        ));
     }
 
     /// client, tap, front, gateway.
@@ -142,20 +153,32 @@ impl Row {
                 .push(format!("{sight:?} with the tap before the front, {direct:?} without it"));
         }
         let places = Places { front: front.addr, tap: tap.addr, upstream };
-        problems.extend(complaint("tap, then front", self.tap_first, &tap, &places));
+        problems.extend(complaint(
+            "tap, then front",
+            [self.tap_first, self.tap_says],
+            &tap,
+            &places,
+        ));
     }
 }
 
 /// What a position lacks of its expectation.
-fn complaint(position: &str, wanted: &str, tap: &Wstap, places: &Places) -> Option<String> {
+fn complaint(
+    position: &str,
+    [wanted, says]: [&str; 2],
+    tap: &Wstap,
+    places: &Places,
+) -> Option<String> {
     if wanted == "nobody" {
         let seen = record::recorded(tap).len();
         return (seen > 0).then(|| format!("{position}: {seen} sessions instead of none"));
     }
     let session = record::ended(tap, 1).remove(0);
-    let words = summary::words(&session, places);
+    let mut words = summary::words(&session, places);
+    words.extend(summary::verdict_words(&record::verdict(tap, &session)));
     let missing: Vec<_> = wanted
         .split_whitespace()
+        .chain(says.split_whitespace())
         .filter(|wanted| words.iter().all(|word| word != wanted))
         .collect();
     (!missing.is_empty()).then(|| format!("{position}: no {missing:?} in {words:?}"))
@@ -174,7 +197,11 @@ pub(crate) fn play_all(program: Program, rows: &[Row]) {
         loop {
             let next = queue.lock().unwrap().pop_front();
             let Some(row) = next else { return };
-            let found = runtime.block_on(row.play(program));
+            let mut found = runtime.block_on(row.play(program));
+            // A limit that a busy machine kept late is not known for one: that proves nothing.
+            if row.client == Client::Idle && !found.is_empty() {
+                found = runtime.block_on(row.play(program));
+            }
             problems.lock().unwrap().extend(found);
         }
     };

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use wstap::session::Record;
+use wstap::session::{Record, Verdict};
 
 use crate::support::record::Recorded;
 
@@ -56,6 +56,25 @@ pub(crate) fn words(session: &Recorded, places: &Places) -> Vec<String> {
     header("server", response.and_then(|response| response.server.as_ref()));
     header("location", response.and_then(|response| response.location.as_ref()));
     header("authenticate", response.and_then(|response| response.www_authenticate.as_ref()));
+    words
+}
+
+/// A verdict in the same form. Settings are named by their first word.
+pub(crate) fn verdict_words(verdict: &Verdict) -> Vec<String> {
+    let configs = verdict.next.iter().filter_map(|step| step.config.as_deref());
+    let culprit = verdict.culprits.first();
+    let directives = configs.chain(culprit.map(|culprit| &*culprit.directive));
+    let first_words = directives.filter_map(|setting| setting.split([' ', ':']).next());
+    let mut words = vec![
+        format!("layer={}", verdict.layer.name()),
+        format!("cause={}", verdict.cause),
+        format!("who={}", verdict.who.name()),
+        format!("leg={}", verdict.leg.map_or("-", |leg| leg.name())),
+        format!("sure={}", verdict.confidence.name()),
+        format!("culprit={}", culprit.map_or("-", |culprit| &culprit.name).replace(' ', "_")),
+    ];
+    words.extend(verdict.warnings.iter().map(|warning| format!("warns={}", warning.slug)));
+    words.extend(first_words.map(|word| format!("set={word}")));
     words
 }
 

@@ -79,9 +79,10 @@ fn a_gateway_that_hangs_and_is_killed_leaves_no_close_frame() {
     let seen = killed.record.close.seen_by_client.as_ref().expect("what the client saw");
     assert_eq!((seen.code, seen.derived), (1006, true));
     let fin = killed.endings()[0] == "upstream fin";
-    let (cause, who) = match fin {
-        true => ("eof_without_close_frame", Who::Unknown),
-        false => ("reset_mid_session", Who::Network),
+    let (cause, who) = if fin {
+        ("eof_without_close_frame", Who::Unknown)
+    } else {
+        ("reset_mid_session", Who::Network)
     };
     let verdict = record::assert_says(&tap, killed, (Layer::Transport, cause, who));
     assert!(verdict.culprits.is_empty(), "{verdict:#?}");

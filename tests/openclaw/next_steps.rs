@@ -13,7 +13,7 @@ use crate::support::tap::Wstap;
 use crate::support::wait_for;
 use crate::verdicts::{client, play};
 
-const APPLIED: Duration = Duration::from_secs(60);
+const APPLIED: Duration = Duration::from_mins(1);
 const HEALTH: [&str; 3] = ["gateway", "call", "health"];
 
 /// The first step that is a setting.

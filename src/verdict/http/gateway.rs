@@ -20,7 +20,7 @@ fn error_type(response: &ResponseFacts) -> Option<String> {
 const TRUST: &[Todo] = &[
     set(
         "list the address that dials the gateway, and nothing wider",
-        "gateway.trustedProxies = [\"{tapAddress}\"]",
+        "gateway.trustedProxies = [\"{dialerAddress}\"]",
     ),
     look("and let the first proxy send the client's real address in X-Forwarded-For"),
     look("or send no forwarded header at all: {forwarding}"),
