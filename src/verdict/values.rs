@@ -140,9 +140,22 @@ fn place(view: &View<'_>, name: &str) -> Option<String> {
 /// Who dials the gateway with forwarded headers, as far as that is known: a header that did not
 /// pass here is added behind wstap.
 fn dialer(view: &View<'_>) -> Option<String> {
-    let passed = view.request()?.forwarding.keys().any(|name| name != "via");
+    let passed = forwards(view);
     let local = view.record.upstream.dial.as_ref()?.local.as_deref()?;
     if passed { address(local) } else { None }
+}
+
+/// Whether a forwarded header left wstap: one that came, or one that its own options made.
+pub(super) fn forwards(view: &View<'_>) -> bool {
+    let names = ["forwarded", "x-real-ip"];
+    let made = |header: &str| {
+        let header = header.to_ascii_lowercase();
+        header.starts_with("x-forwarded-") || names.contains(&&*header)
+    };
+    view.request().is_some_and(|request| {
+        request.forwarding.keys().any(|name| name != "via")
+            || request.changes.iter().any(|change| made(&change.header))
+    })
 }
 
 /// An address without its port.

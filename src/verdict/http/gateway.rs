@@ -5,6 +5,7 @@ use crate::session::ResponseFacts;
 use crate::session::{Layer, Who};
 use crate::verdict::restart;
 use crate::verdict::rule::{Finding, Phase, Rule, Todo, When, look, run, set};
+use crate::verdict::values;
 use crate::verdict::view::View;
 
 fn text(view: &View<'_>, code: u16, starts: &str) -> Option<Finding> {
@@ -36,7 +37,7 @@ pub(in crate::verdict) const PROXY_ATTRIBUTION_REQUIRED: Rule = http(
             let response = status(view, 403)?;
             let finding =
                 (error_type(response)? == "proxy_attribution_required").then(|| own(response))?;
-            let sent = view.request().is_some_and(|r| r.forwarding.keys().any(|k| k != "via"));
+            let sent = values::forwards(view);
             Some(if sent {
                 finding
             } else {
