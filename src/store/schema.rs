@@ -15,9 +15,12 @@ const APPLICATION_ID: i64 = 0x7773_7470;
 /// How long one tap waits for another one's commit.
 const BUSY: Duration = Duration::from_secs(2);
 
-/// Pages that a connection holds, in KiB and negative as SQLite wants it. New rows go to the end
-/// of their tables, so few pages are looked at twice.
-pub(super) const CACHE: i64 = -512;
+/// Pages that the writer holds, in KiB and negative as SQLite wants it: about what it changes
+/// in one commit. New rows go to the end of their tables, so few pages are looked at twice.
+const CACHE: i64 = -512;
+
+/// The same for connections that write little or nothing; the kernel holds what they read.
+pub(super) const SMALL_CACHE: i64 = -128;
 
 /// Each step makes the schema one version newer. A step that was released never changes.
 const STEPS: &[&str] = &[V1];

@@ -35,6 +35,7 @@ impl Verdicts {
             return Err(StoreError::Missing { path: path.to_owned() });
         }
         let connection = schema::open(path)?;
+        connection.pragma_update(None, "cache_size", schema::SMALL_CACHE)?;
         Ok(Self { connection, seen: 0, waiting: BTreeSet::new(), version: None })
     }
 

@@ -51,7 +51,7 @@ fn open(named: &Path, path: &Path, how: &str) -> Result<Connection, StoreError> 
     let connection = Connection::open_with_flags(uri(path, how), flags)?;
     connection.busy_timeout(BUSY)?;
     connection.pragma_update(None, "query_only", true)?;
-    connection.pragma_update(None, "cache_size", schema::CACHE)?;
+    connection.pragma_update(None, "cache_size", schema::SMALL_CACHE)?;
     schema::check(named, &connection)?;
     Ok(connection)
 }
