@@ -29,7 +29,12 @@ pub fn table(report: &OriginsReport) -> String {
         out.push_str(&row[4]);
         out.push('\n');
     }
-    let changes: Vec<&String> = report.rows.iter().filter_map(|row| row.change.as_ref()).collect();
+    let mut changes: Vec<&String> = Vec::new();
+    for change in report.rows.iter().filter_map(|row| row.change.as_ref()) {
+        if !changes.contains(&change) {
+            changes.push(change);
+        }
+    }
     section(&mut out, "to change:", &changes);
     section(&mut out, "findings:", &report.findings.iter().collect::<Vec<_>>());
     out
