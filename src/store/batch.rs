@@ -64,6 +64,8 @@ pub(super) struct Batch {
     later: Vec<SessionKey>,
     bytes: usize,
     pub(super) loss: TapLoss,
+    /// Groups whose session was not known when they came, as in a block.
+    early: Vec<u8>,
     spare: Vec<Vec<u8>>,
 }
 
@@ -80,8 +82,16 @@ impl Batch {
                 Item::Event { key, timed } => self.event(key, timed),
             }
         }
-        for block in &taken.blocks {
-            Entry::all(block).for_each(|entry| self.group(&entry));
+        // A session may have begun after the line of items was taken and before the blocks were.
+        for entry in Entry::all(&std::mem::take(&mut self.early)) {
+            if !self.group(&entry) {
+                self.loss.frames = self.loss.frames.saturating_add(count_items(entry.items));
+            }
+        }
+        for entry in taken.blocks.iter().flat_map(|block| Entry::all(block)) {
+            if !self.group(&entry) {
+                entry.write(&mut self.early);
+            }
         }
         for lost in &mut taken.lost {
             self.lost(std::mem::take(lost));
@@ -98,7 +108,10 @@ impl Batch {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.now.is_empty() && self.later.is_empty() && self.loss == TapLoss::default()
+        self.now.is_empty()
+            && self.later.is_empty()
+            && self.early.is_empty()
+            && self.loss == TapLoss::default()
     }
 
     /// Makes sessions ready to be written: those that began or ended, or all of which something
@@ -215,11 +228,9 @@ impl Batch {
         self.wait(key, urgent);
     }
 
-    fn group(&mut self, entry: &Entry<'_>) {
-        let Some(open) = self.open.get_mut(&entry.key) else {
-            self.loss.frames = self.loss.frames.saturating_add(count_items(entry.items));
-            return;
-        };
+    /// Takes in frames; false when their session is not known, or not yet.
+    fn group(&mut self, entry: &Entry<'_>) -> bool {
+        let Some(open) = self.open.get_mut(&entry.key) else { return false };
         open.columns.duration = open.columns.duration.max(entry.head.at);
         let pending = &mut open.pending;
         if pending.groups.capacity() == 0 {
@@ -233,6 +244,7 @@ impl Batch {
             open.listed.later = true;
             self.later.push(entry.key);
         }
+        true
     }
 
     fn lost(&mut self, lost: Lost) {
@@ -316,5 +328,50 @@ impl Pending {
         };
         *self = Self { finish: self.finish.take(), ..Self::default() };
         gap
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::{Direction, FrameRun, FrameShape, SessionId, Wall};
+    use crate::store::{GroupEncoder, GroupHead};
+
+    /// A taking with five frames of a session, and what else there was.
+    fn taken(key: SessionKey, items: Vec<Item>) -> Taken {
+        let shape = FrameShape { first: 0x82, masked: false, minimal: true };
+        let mut group = GroupEncoder::default();
+        group.push(FrameRun { shape, len: 9, count: 5 });
+        let direction = Direction::ServerToClient;
+        let head = GroupHead { direction, at: Offset(1), first_frame: 0 };
+        let mut block = Vec::new();
+        Entry { key, head, items: group.items() }.write(&mut block);
+        Taken { items, blocks: vec![block], lost: Default::default() }
+    }
+
+    #[test]
+    fn frames_that_come_before_the_start_of_their_session_wait_for_it() {
+        let key = SessionKey(7);
+        let mut batch = Batch::default();
+        batch.absorb(&mut taken(key, Vec::new()));
+        assert!(!batch.is_empty());
+        let id = SessionId::from_bits(7);
+        let begin = Item::Begin { key, id, started_at: Wall(0) };
+        let nothing = Taken { items: vec![begin], blocks: Vec::new(), lost: Default::default() };
+        batch.absorb(&mut { nothing });
+        assert!(!batch.session(key).unwrap().pending.groups.is_empty());
+        assert_eq!(batch.loss, TapLoss::default());
+    }
+
+    #[test]
+    fn frames_of_no_session_are_counted_as_lost() {
+        let mut batch = Batch::default();
+        batch.absorb(&mut taken(SessionKey(7), Vec::new()));
+        batch.absorb(&mut Taken {
+            items: Vec::new(),
+            blocks: Vec::new(),
+            lost: Default::default(),
+        });
+        assert_eq!(batch.loss.frames, 5);
     }
 }

@@ -176,7 +176,7 @@ impl<'a> Entry<'a> {
         std::iter::from_fn(move || Self::read(&mut block))
     }
 
-    fn write(&self, block: &mut Vec<u8>) {
+    pub(super) fn write(&self, block: &mut Vec<u8>) {
         put(block, self.key.0);
         put_group(block, Offset(0), self.head, self.items);
     }

@@ -138,6 +138,8 @@ impl Task {
             self.take();
             let now = Instant::now();
             if closing {
+                // Once more, for frames whose session was not known yet.
+                self.take();
                 self.finish();
                 return;
             }
