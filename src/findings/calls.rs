@@ -6,7 +6,7 @@ use super::Brief;
 use super::finding::{Finding, Severity};
 use super::ground::{Ground, percent, tally};
 use super::thresholds::Threshold;
-use crate::session::{Confidence, MethodCalls};
+use crate::session::{Calls, Confidence, MethodCalls};
 
 /// Adds the calls of a session to those of others.
 pub(super) fn add(sum: &mut MethodCalls, calls: &MethodCalls) {
@@ -19,11 +19,16 @@ pub(super) fn add(sum: &mut MethodCalls, calls: &MethodCalls) {
     sum.latencies.merge(&calls.latencies);
 }
 
+/// Called by a check of wstap in order to be refused.
+fn is_own(method: &str) -> bool {
+    method.starts_with(Calls::OWN)
+}
+
 /// All calls by method, the most frequent first.
 pub fn by_method(briefs: &[Brief]) -> Vec<MethodCalls> {
     let mut methods: BTreeMap<&str, MethodCalls> = BTreeMap::new();
     let calls = briefs.iter().filter_map(|b| b.openclaw.as_ref()).flat_map(|o| &o.calls);
-    for calls in calls {
+    for calls in calls.filter(|calls| !is_own(&calls.method)) {
         let sum = methods.entry(&calls.method).or_insert_with(|| MethodCalls {
             method: calls.method.clone(),
             ..MethodCalls::default()
@@ -55,7 +60,7 @@ pub(super) fn find(ground: &Ground<'_>) -> Vec<Finding> {
         if openclaw.client_mode.as_deref() == Some("probe") {
             continue;
         }
-        for calls in &openclaw.calls {
+        for calls in openclaw.calls.iter().filter(|calls| !is_own(&calls.method)) {
             let method = methods.entry((brief.upstream(), &calls.method)).or_default();
             method.ok = method.ok.saturating_add(calls.ok);
             for (code, count) in &calls.errors {

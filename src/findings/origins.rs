@@ -43,8 +43,18 @@ fn told(
     let turned =
         if turns { " One origin was both: the list, Host or the way changed." } else { "" };
     let summary = format!("{upstream} refused origins: {}. {good}{turned}", listed(origins));
-    let named: Vec<&str> =
-        origins.iter().map(|(origin, _)| *origin).filter(|origin| origin.contains("://")).collect();
+    // What is no origin to the gateway is refused even when it is on the list.
+    let unusable = |origin: &str| {
+        let of = refused.iter().filter(|b| b.origin.as_deref() == Some(origin));
+        of.into_iter().all(|b| b.cause == "origin_missing_or_invalid")
+    };
+    let mut named: Vec<String> = origins
+        .iter()
+        .filter(|(origin, _)| origin.contains("://") && !unusable(origin))
+        .map(|(origin, _)| origin.to_ascii_lowercase())
+        .collect();
+    named.sort_unstable();
+    named.dedup();
     let finding = Finding::new("origins_refused", Severity::Warning, summary)
         .on(refused.iter().copied().filter(|b| {
             origins.iter().any(|(origin, _)| b.origin.as_deref().unwrap_or(NONE) == *origin)
@@ -54,11 +64,10 @@ fn told(
     let finding = if named.is_empty() {
         finding.look("find what strips or blanks the Origin header: a sandboxed page, a proxy")
     } else {
-        let all: Vec<&str> = accepted.iter().map(|(origin, _)| *origin).chain(named).collect();
-        let list = Value::from(all);
+        let list = Value::from(named);
         finding.set(
-            "allow them, if they are yours",
-            format!("gateway.controlUi.allowedOrigins = {list}"),
+            "add those that are yours to the list",
+            format!("gateway.controlUi.allowedOrigins += {list}"),
         )
     };
     finding.look("let every proxy on the way pass Host on: a same-origin page needs no list")

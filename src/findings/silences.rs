@@ -242,10 +242,11 @@ fn told(
         finding = finding.set(text, culprit.directive.clone());
     }
     let half = Offset(cluster.median / 2);
+    let or = if culprits.is_empty() { "" } else { "or " };
     finding.look(if idle {
-        format!("or let one side ping every {half} or sooner, so that it is never silent so long")
+        format!("{or}let one side ping every {half} or sooner, so that it is never silent so long")
     } else {
-        "or let clients connect again by themselves: no keepalive prolongs a life".to_owned()
+        format!("{or}let clients connect again by themselves: no keepalive prolongs a life")
     })
 }
 

@@ -353,9 +353,19 @@ fn refused_origins_are_listed_beside_the_accepted_ones() {
     };
     let (good, bad) = (json!("https://a.example"), json!("https://b.example"));
     let one = only(&[brief(0, 0, &with(good.clone(), false)), brief(1, 9, &with(bad, true))]);
-    let list = r#"gateway.controlUi.allowedOrigins = ["https://a.example","https://b.example"]"#;
+    let list = r#"gateway.controlUi.allowedOrigins += ["https://b.example"]"#;
     assert_eq!((one.slug, one.next[0].config.as_deref()), ("origins_refused", Some(list)));
     assert_eq!(slugs(&[brief(0, 0, &with(good.clone(), false))]), [""; 0]);
+    let upper = with(json!("HTTPS://B.example"), true);
+    let mut page = with(json!("https://b.example/page"), true);
+    page["c"] = json!("origin_missing_or_invalid");
+    let bad = with(json!("https://b.example"), true);
+    let some = only(&[brief(0, 0, &bad), brief(1, 9, &upper), brief(2, 18, &page)]);
+    assert_eq!(
+        some.next[0].config.as_deref(),
+        Some(list),
+        "each once, and none that never matches"
+    );
     let null = only(&[brief(0, 0, &with(json!("null"), true))]);
     assert!(null.next.iter().all(|step| step.config.is_none()), "null is nothing to allow");
     let both = only(&[brief(0, 0, &with(good.clone(), false)), brief(1, 9, &with(good, true))]);
@@ -440,6 +450,10 @@ fn calls_that_fail_after_a_good_handshake_are_named_for_what_it_is() {
     assert_eq!((lost.slug, lost.confidence), ("calls_unanswered", Confidence::Likely));
     assert_eq!(slugs(&one(100, json!([["UNAVAILABLE", 4]]), 0)), [""; 0]);
     assert_eq!(slugs(&one(0, json!([["UNAVAILABLE", 2]]), 0)), [""; 0]);
+    let mut own = called(0, &json!([["FORBIDDEN/MISSING_SCOPE", 4]]), 0);
+    own["oc"]["ca"][0]["method"] = json!("wstap.probe.size");
+    assert_eq!(slugs(&[brief(0, 0, &own)]), [""; 0], "refused as it was meant to be");
+    assert_eq!(Kpis::of(&[brief(0, 0, &own)], SPAWN_METHOD).calls.all, 0);
     let mut probe = called(0, &json!([["FORBIDDEN/MISSING_SCOPE", 4]]), 0);
     probe["oc"]["cm"] = json!("probe");
     assert_eq!(slugs(&[brief(0, 0, &probe)]), [""; 0]);

@@ -2,7 +2,7 @@
 
 use super::rule::{Finding, Phase, Rule, When, look, run, set};
 use super::view::View;
-use crate::session::Direction;
+use crate::session::{Calls, Direction, RefusedCalls};
 use crate::session::{Layer, Who};
 
 /// A rule of this layer.
@@ -381,17 +381,24 @@ pub(super) const MISSING_SCOPE: Rule = auth(
     &[When::Fact(missing_scope)],
 );
 
+/// The first call refused for lack of scope; those that wstap makes to be refused do not count.
+pub(super) fn forbidden<'a>(view: &View<'a>) -> Option<(usize, &'a RefusedCalls)> {
+    let forbidden = |code: &str| code == "FORBIDDEN" || code == "MISSING_SCOPE";
+    let own = |call: &RefusedCalls| call.method.as_ref().is_some_and(|m| m.starts_with(Calls::OWN));
+    view.calls()?.refused.iter().enumerate().find(|(_, refused)| {
+        let mut codes = [&refused.code, &refused.detail_code].into_iter().flatten();
+        codes.any(|code| forbidden(code)) && !own(refused)
+    })
+}
+
 /// FORBIDDEN to anything but a probe, for which scopes are cleared by design.
 fn missing_scope(view: &View<'_>) -> Option<Finding> {
     let mode = view.connect().and_then(|c| c.client_mode.as_deref());
     if mode == Some("probe") {
         return None;
     }
+    let (index, call) = forbidden(view)?;
     let refused = &view.calls()?.refused;
-    let forbidden = |code: &str| code == "FORBIDDEN" || code == "MISSING_SCOPE";
-    let (index, call) = refused.iter().enumerate().find(|(_, refused)| {
-        [&refused.code, &refused.detail_code].into_iter().flatten().any(|c| forbidden(c))
-    })?;
     let sure = mode.is_some() && view.hello().is_some() && refused.len() == 1;
     let orderly = view.client_close().is_some_and(super::view::Closing::is_orderly);
     let (codes, count) = (call.code.as_deref().unwrap_or_default(), call.count);

@@ -98,7 +98,7 @@ pub(super) const UPSTREAM_SOCKET_MISSING: Rule = reach(
     "upstream_socket_missing",
     Who::Gateway,
     "The socket file of {upstream} is missing or may not be opened.",
-    &[run("look at it", "ls -l {upstreamHost}")],
+    &[run("look at it", "ls -l {upstreamSocket}")],
     &[When::Fact(|view| dial(view, "no_such_file")), When::Fact(|view| dial(view, "permission"))],
 );
 

@@ -4,8 +4,9 @@ use serde_json::json;
 
 use super::*;
 use crate::session::{
-    At, ConnectFacts, Control, Dial, Direction, Ending, EndingKind, Event, Head, HelloFacts, Kind,
-    Leg, Offset, OpenClaw, RefusalFacts, SessionId, Started, Timed, Wall, Who,
+    At, ConnectFacts, Control, Dial, DialFailure, DialStep, Direction, Ending, EndingKind, Event,
+    Head, HelloFacts, Kind, Leg, Offset, OpenClaw, RefusalFacts, RefusedCalls, SessionId, Started,
+    Timed, Wall, Who,
 };
 
 fn head(lines: &[&str]) -> Head {
@@ -332,6 +333,52 @@ fn next_steps_carry_the_values_of_the_session() {
     let verdict = judge(&record);
     assert_eq!(verdict.next[0].command.as_deref(), Some("openclaw devices approve r-42"));
     assert_eq!(verdict.evidence[0].refers, "openclaw.refusal.detail_code");
+}
+
+#[test]
+fn next_steps_name_the_socket_file_and_who_adds_a_forwarded_header() {
+    let mut gone = answered(&SWITCHING, None);
+    gone.response = None;
+    gone.upstream.dial = Some(Dial {
+        url: "unix:/run/gw.sock".into(),
+        failure: Some(DialFailure {
+            step: DialStep::Connect,
+            cause: "no_such_file".into(),
+            detail: String::new(),
+            timed_out: false,
+        }),
+        ..Dial::default()
+    });
+    let verdict = judge(&gone);
+    assert_eq!(verdict.cause, "upstream_socket_missing");
+    assert_eq!(verdict.next[0].command.as_deref(), Some("ls -l /run/gw.sock"));
+
+    let body = r#"{"error":{"type":"proxy_attribution_required"}}"#;
+    let verdict = judge(&answered(&["HTTP/1.1 403 Forbidden", "Server: nginx"], Some(body)));
+    assert_eq!(verdict.cause, "proxy_attribution_required");
+    let step = &verdict.next[2].text;
+    assert!(step.contains("between wstap and the gateway (nginx) adds it"), "{step}");
+}
+
+#[test]
+fn calls_that_wstap_makes_to_be_refused_are_no_lack_of_scope() {
+    let refused = |method: &str| RefusedCalls {
+        code: Some("FORBIDDEN".into()),
+        detail_code: None,
+        count: 2,
+        method: Some(method.into()),
+        at: Offset(3000),
+    };
+    let with = |methods: &[&str]| {
+        let mut record = greeted(opened(true));
+        let calls = methods.iter().map(|method| refused(method)).collect();
+        record.openclaw.as_mut().unwrap().calls.refused = calls;
+        judge(&close(record, Direction::ClientToServer, 1000, ""))
+    };
+    assert_eq!(with(&["wstap.probe.size"]).layer, Layer::Ok);
+    let verdict = with(&["wstap.probe.size", "cron.list"]);
+    assert_eq!(verdict.cause, "missing_scope");
+    assert!(verdict.summary.contains("cron.list"), "{}", verdict.summary);
 }
 
 #[test]

@@ -97,6 +97,14 @@ fn head(view: &View<'_>, name: &str) -> Option<String> {
             }
             Some(if names.is_empty() { "none passed here".to_owned() } else { names })
         }
+        "forwardedBy" if request?.forwarding.keys().all(|name| name == "via") => {
+            let named = response.and_then(|r| r.server.as_deref());
+            let by = named.map_or_else(String::new, |name| format!(" ({name})"));
+            Some(format!(
+                "what stands between wstap and the gateway{by} adds it; nginx: proxy_set_header X-Forwarded-For \"\";"
+            ))
+        }
+        "forwardedBy" => head(view, "forwarding"),
         "status" => response?.status.map(|s| s.to_string()),
         "server" => {
             let named = response.and_then(|r| r.server.clone().or_else(|| r.via.clone()));
@@ -127,6 +135,7 @@ fn place(view: &View<'_>, name: &str) -> Option<String> {
     match name {
         "upstream" => Some(if dial.url.is_empty() { dial.peer.clone()? } else { dial.url.clone() }),
         "url" => Some(format!("{}://{bare}", if tls { "wss" } else { "ws" })),
+        "upstreamSocket" => dial.url.strip_prefix("unix:").map(str::to_owned),
         "upstreamHost" => address(bare),
         "port" => {
             let of_peer = dial.peer.as_deref().and_then(|p| p.rsplit_once(':'));
@@ -198,7 +207,7 @@ fn openclaw(view: &View<'_>, name: &str) -> Option<String> {
         "errorCode" => Some(view.refusal()?.code.clone().unwrap_or_default()),
         "detailCode" => Some(view.refusal()?.detail_code.clone().unwrap_or_default()),
         "authReason" => Some(view.detail("authReason").unwrap_or_default().to_owned()),
-        "refusedMethod" => view.calls()?.refused.first()?.method.clone(),
+        "refusedMethod" => super::auth::forbidden(view)?.1.method.clone(),
         "pendingMethod" => view.waiting()?.0.method.clone(),
         "pendingWait" => Some(view.waiting()?.1.to_string()),
         "pendingCalls" => Some(view.calls()?.pending.len().to_string()),

@@ -110,6 +110,12 @@ async fn left(mut line: Line, stop: Stop) -> Record {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::session::Calls;
+
+    #[test]
+    fn a_tap_on_the_way_knows_the_call_as_wstap_s_own() {
+        assert!(METHOD.starts_with(Calls::OWN));
+    }
 
     #[test]
     fn sizes_grow_and_end_at_the_limit() {

@@ -102,6 +102,9 @@ impl Calls {
     /// The name under which the calls of all further methods are counted.
     pub const OTHER: &str = "(other)";
 
+    /// How the methods begin that the checks of wstap call to be refused: nobody serves them.
+    pub const OWN: &str = "wstap.";
+
     /// Takes in the outside of one frame; `answered` when the answer to `connect` came before it.
     pub(super) fn take(&mut self, at: Offset, envelope: &Envelope, answered: bool) {
         match (envelope.kind.as_deref(), envelope.direction) {

@@ -24,7 +24,7 @@ const TRUST: &[Todo] = &[
         "gateway.trustedProxies = [\"{dialerAddress}\"]",
     ),
     look("and let the first proxy send the client's real address in X-Forwarded-For"),
-    look("or send no forwarded header at all: {forwarding}"),
+    look("or send no forwarded header at all: {forwardedBy}"),
 ];
 
 pub(in crate::verdict) const PROXY_ATTRIBUTION_REQUIRED: Rule = http(
