@@ -18,6 +18,8 @@ use crate::session::{DialFailure, DialStep, Event, Leg, OpaqueFacts};
 use crate::socket::Stream;
 use crate::upgrade::ResponseHead;
 
+const USER_AGENT: &str = concat!("User-Agent: wstap/", env!("CARGO_PKG_VERSION"), "\r\n");
+
 /// How long the body of a refusal is waited for.
 const BODY_PATIENCE: Duration = Duration::from_secs(1);
 const BODY_KEPT: usize = 4096;
@@ -148,17 +150,20 @@ impl Caller {
     }
 
     /// As Node's WebSocket clients write it; compression is not offered, for no gateway takes it.
+    /// What comes with an Origin, as from a browser, has a User-Agent too: it tells a tap on the way
+    /// that nobody uses this origin.
     fn request(&self, origin: Option<&str>) -> String {
         let mut key = [0; 16];
         fastrand::fill(&mut key);
         let key = STANDARD.encode(key);
-        let origin = origin.map(|value| format!("Origin: {value}\r\n")).unwrap_or_default();
+        let given = self.target.header_lines();
+        let agent =
+            if given.to_ascii_lowercase().contains("user-agent:") { "" } else { USER_AGENT };
+        let origin = origin.map(|value| format!("Origin: {value}\r\n{agent}")).unwrap_or_default();
         format!(
             "GET {} HTTP/1.1\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\
-             Connection: Upgrade\r\nUpgrade: websocket\r\n{origin}{}Host: {}\r\n\r\n",
-            self.target.path,
-            self.target.header_lines(),
-            self.target.host
+             Connection: Upgrade\r\nUpgrade: websocket\r\n{origin}{given}Host: {}\r\n\r\n",
+            self.target.path, self.target.host
         )
     }
 }

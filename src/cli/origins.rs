@@ -117,12 +117,15 @@ fn text_of(path: &Path) -> anyhow::Result<String> {
     fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-/// Every origin in a store, each once.
+/// Every origin in a store, each once; those that only wstap itself tried are nobody's.
 fn seen_in(path: &Path) -> anyhow::Result<Vec<String>> {
     let reader = Reader::open(path).with_context(|| format!("cannot read {}", path.display()))?;
     let mut origins: Vec<String> = Vec::new();
-    for origin in reader.list(&Filter::default())?.into_iter().filter_map(|one| one.origin) {
-        if !origins.contains(&origin) {
+    for one in reader.list(&Filter::default())? {
+        let Some(origin) = one.origin.filter(|origin| !origins.contains(origin)) else { continue };
+        let record = reader.record(one.id)?;
+        let agent = record.request.as_ref().and_then(|request| request.user_agent.as_deref());
+        if !agent.is_some_and(|agent| agent.starts_with("wstap/")) {
             origins.push(origin);
         }
     }

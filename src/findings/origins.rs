@@ -14,7 +14,7 @@ pub(super) fn find(ground: &Ground<'_>) -> Vec<Finding> {
     for (upstream, briefs) in ground.by(|b| b.is_upgraded().then(|| b.upstream())) {
         let refused: Vec<&Brief> =
             briefs.iter().copied().filter(|b| b.layer == Layer::Origin).collect();
-        let accepted = briefs.iter().filter(|b| b.is_greeted() && b.layer != Layer::Origin);
+        let accepted = briefs.iter().filter(|b| is_accepted(b));
         let accepted = tally(accepted.filter_map(|b| b.origin.as_deref()));
         let mut origins = tally(refused.iter().map(|b| b.origin.as_deref().unwrap_or(NONE)));
         origins.retain(|(_, count)| *count >= least);
@@ -23,6 +23,14 @@ pub(super) fn find(ground: &Ground<'_>) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Greeted, or refused for what the gateway looks at only after the origin.
+fn is_accepted(brief: &Brief) -> bool {
+    let asked = brief.openclaw.as_ref().is_some_and(|openclaw| openclaw.connect_at.is_some());
+    let later = brief.layer == Layer::Pairing
+        || brief.layer == Layer::Auth && brief.cause != "rate_limited";
+    brief.layer != Layer::Origin && (brief.is_greeted() || asked && later)
 }
 
 /// How the absence of the header is written.

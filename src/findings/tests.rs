@@ -366,6 +366,11 @@ fn refused_origins_are_listed_beside_the_accepted_ones() {
         Some(list),
         "each once, and none that never matches"
     );
+    let mut known = with(good.clone(), true);
+    known["l"] = json!("pairing");
+    known["c"] = json!("control_ui_device_identity_required");
+    let asked = only(&[brief(0, 0, &bad), brief(1, 9, &known)]);
+    assert!(asked.summary.contains("Accepted were https://a.example"), "{}", asked.summary);
     let null = only(&[brief(0, 0, &with(json!("null"), true))]);
     assert!(null.next.iter().all(|step| step.config.is_none()), "null is nothing to allow");
     let both = only(&[brief(0, 0, &with(good.clone(), false)), brief(1, 9, &with(good, true))]);

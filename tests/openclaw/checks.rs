@@ -1,11 +1,15 @@
 //! Active checks against the real gateway: what each way of connecting leads to, and that nothing
 //! is left behind.
 
+use std::time::{Duration, Instant};
+
 use serde_json::Value;
 
 use crate::gateway::{GatewayOptions, RealGateway};
 use crate::pinned::Release;
 use crate::program::{Ran, wstap};
+use crate::shared::with_token;
+use crate::support::tap::Wstap;
 
 /// A gateway with this inside of `gateway`, beside mode, bind and port.
 fn gateway(inside: &str) -> RealGateway {
@@ -256,4 +260,25 @@ fn the_previous_release_is_checked_as_well() {
     let answers: Vec<&Value> =
         report["rows"].as_array().expect("rows").iter().map(|row| &row["accepted"]).collect();
     assert_eq!(answers, [&Value::from(false), &Value::from(true)], "{report:#}");
+}
+
+#[test]
+fn what_only_a_trial_sent_through_a_tap_is_no_origin_in_use() {
+    let gateway = with_token();
+    let tap = Wstap::start(&gateway.url());
+    wstap(&["origins", &tap.url(), "--exact", "--origin", "https://tried.example"], &[]);
+    let browser = ["--header", "User-Agent: Mozilla/5.0", "--origin", "https://used.example"];
+    wstap(&[&["probe", &tap.url()], &browser[..]].concat(), &[]);
+    let store = tap.store();
+    let store = store.to_str().expect("UTF-8");
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let mut rows = Vec::new();
+    while !rows.iter().any(|origin| origin == "https://used.example") {
+        assert!(Instant::now() < deadline, "{rows:?}");
+        let args = ["origins", &gateway.url(), "--exact", "--json", "--store", store];
+        let report = json(&wstap(&args, &[]));
+        let tried = report["rows"].as_array().expect("rows");
+        rows = tried.iter().map(|row| row["origin"].clone()).collect();
+    }
+    assert!(rows.iter().all(|origin| origin != "https://tried.example"), "{rows:?}");
 }
