@@ -20,9 +20,10 @@ pub fn kpis(kpis: &Kpis, clock: &Clock) -> String {
     page.row("sessions", &sessions);
     page.row("connects", &rate(kpis.connects));
     page.row("hellos", &rate(kpis.hellos));
-    page.row("pairings", &rate(kpis.pairings));
+    let pairings = rate(kpis.pairings);
+    page.row("pairings", if kpis.pairings.all == 0 { "none had to wait" } else { &pairings });
     let first = kpis.first_pairing_ms.map(|time| time.to_string());
-    page.row("first pairing", first.as_deref().unwrap_or("none"));
+    page.row("first device in", first.as_deref().unwrap_or("none"));
     page.row(&kpis.spawn_method, &rate(kpis.spawns));
     page.row("all calls", &rate(kpis.calls));
     page.maybe("", kpis.call_times.map(times).as_deref());

@@ -66,6 +66,10 @@ pub fn explain_code(code: u16) -> CodeExplanation {
 /// Explains a reason, message or error text as a client prints it: the most specific text that is
 /// found in it wins.
 pub fn explain_reason(text: &str) -> Option<Explanation> {
+    // A status as browsers and as Python print it.
+    let text = ["response code: ", "connection: HTTP "]
+        .iter()
+        .fold(text.to_owned(), |text, words| text.replace(words, "server response: "));
     let known = |rule: &'static Rule| {
         rule.when.iter().filter_map(move |when| match *when {
             When::Says(part) | When::Said(part) | When::Closed(_, _, part) => Some((part, rule)),
@@ -139,6 +143,26 @@ const WORDS: &[(&str, &str)] = &[
     ("Gateway websocket admission closed", "gateway_restarting"),
     ("missing scope", "missing_scope"),
     ("ECONNREFUSED", "upstream_refused"),
+    ("ERR_CONNECTION_REFUSED", "upstream_refused"),
+    ("Connection refused", "upstream_refused"),
+    ("ENOTFOUND", "upstream_no_such_host"),
+    ("EAI_AGAIN", "upstream_no_such_host"),
+    ("ERR_NAME_NOT_RESOLVED", "upstream_no_such_host"),
+    ("Name or service not known", "upstream_no_such_host"),
+    ("ETIMEDOUT", "upstream_timeout"),
+    ("ERR_CONNECTION_TIMED_OUT", "upstream_timeout"),
+    ("EHOSTUNREACH", "upstream_unreachable"),
+    ("ENETUNREACH", "upstream_unreachable"),
+    ("ECONNRESET", "reset_mid_session"),
+    ("ERR_CONNECTION_RESET", "reset_mid_session"),
+    ("socket hang up", "upstream_empty_reply"),
+    ("ERR_EMPTY_RESPONSE", "upstream_empty_reply"),
+    ("Invalid frame header", "ws_protocol_error"),
+    ("Invalid WebSocket frame", "ws_protocol_error"),
+    ("Max payload size exceeded", "message_too_big"),
+    ("unable to verify the first certificate", "tls_cert_untrusted"),
+    ("certificate has expired", "tls_cert_untrusted"),
+    ("ERR_CERT_", "tls_cert_untrusted"),
     ("abnormal closure", "eof_without_close_frame"),
     ("wrong version number", "tls_to_plaintext"),
     ("self-signed certificate", "tls_cert_untrusted"),
@@ -223,6 +247,18 @@ mod tests {
         let cli = "gateway closed (1008): pairing required: device is asking for more scopes than";
         assert_eq!(explain_reason(cli).map(|e| e.cause).as_deref(), Some("scope_upgrade"));
         assert_eq!(explain_reason("no such thing"), None);
+        let rows = [
+            ("Unexpected server response: 502", "http_502"),
+            ("Error during WebSocket handshake: Unexpected response code: 502", "http_502"),
+            ("server rejected WebSocket connection: HTTP 502", "http_502"),
+            ("getaddrinfo ENOTFOUND gateway", "upstream_no_such_host"),
+            ("connect ETIMEDOUT 192.0.2.1:18789", "upstream_timeout"),
+            ("socket hang up", "upstream_empty_reply"),
+            ("RangeError: Max payload size exceeded", "message_too_big"),
+        ];
+        for (text, cause) in rows {
+            assert_eq!(explain_reason(text).map(|e| e.cause).as_deref(), Some(cause), "{text}");
+        }
         assert_eq!(explain_cause("http_502").map(|e| e.layer), Some(Layer::Transport));
     }
 
