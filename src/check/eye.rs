@@ -12,6 +12,9 @@ use crate::session::{
 use crate::socket::Failure;
 use crate::websocket::Opcode;
 
+/// Pings and pongs kept of one session; a peer that floods with them is not to fill the memory.
+const CONTROLS_KEPT: usize = 4096;
+
 /// Watches one session of ours. Clones look through the same eye.
 #[derive(Clone, Debug)]
 pub(super) struct Eye(Arc<Mutex<Inner>>);
@@ -198,6 +201,10 @@ impl Output for Sink<'_> {
     fn message(&mut self, _message: Message<'_>) {}
 
     fn control(&mut self, control: RawControl<'_>) {
+        let full = self.notes.record.control.len() >= CONTROLS_KEPT;
+        if full && control.opcode != Opcode::Close {
+            return;
+        }
         let Notes { redactor, secrets, .. } = self.notes;
         let (payload, code, malformed) = match &control.close {
             Some(close) => (redactor.line(&close.reason, secrets), close.code, close.malformed),

@@ -213,6 +213,10 @@ impl Line {
     }
 
     async fn message(&mut self, until: Deadline) -> Result<Message, Stop> {
+        // A flood always has a message ready, and the timer is asked only when none is.
+        if Deadline::now() >= until {
+            return Err(Stop::TimedOut);
+        }
         match timeout_at(until, self.ws.next()).await {
             Ok(Some(Ok(message))) => Ok(message),
             Ok(Some(Err(_)) | None) => Err(Stop::Over),

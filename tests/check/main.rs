@@ -2,6 +2,7 @@
 //! says, which one is named as broken, and by which layer.
 #![expect(clippy::expect_used, clippy::panic, reason = "a failed expectation fails the test")]
 
+mod hostile;
 mod origins;
 mod probe;
 mod program;

@@ -9,10 +9,10 @@ use crate::check::step::Step;
 use crate::session::{Offset, Wall};
 
 /// Below this nobody notices.
-const TOLERATED_MS: i64 = 2_000;
+const TOLERATED_MS: u64 = 2_000;
 
 /// How old or early a device signature may be; current clients sign the gateway's own time.
-const SIGNATURE_MS: i64 = 120_000;
+const SIGNATURE_MS: u64 = 120_000;
 
 /// A Date header, which is in whole seconds, and our clock when it came.
 #[derive(Clone, Copy, Debug)]
@@ -39,17 +39,17 @@ pub(super) fn step(challenge: &Challenge, round_trip: Offset, dated: Option<Date
     let took = Offset::default();
     let received = challenge.received.micros() / 1000;
     let half = i64::try_from(round_trip.micros() / 2000).unwrap_or_default();
-    let by_challenge = challenge.ts.map(|ts| ts - (received - half));
+    let by_challenge = challenge.ts.map(|ts| ts.saturating_sub(received - half));
     let by_date = dated.map(Dated::offset_ms);
     let Some(offset) = by_challenge.or(by_date) else {
         return Step::skipped("clock", "the gateway does not say its time");
     };
     let side = if offset < 0 { "behind" } else { "ahead of" };
     let detail = format!("the gateway's clock is {} ms {side} ours", offset.unsigned_abs());
-    let step = if offset.abs() > SIGNATURE_MS {
+    let step = if offset.unsigned_abs() > SIGNATURE_MS {
         let detail = format!("{detail}; older clients' device signatures fail beyond 120 s");
         Step::info("clock", took, detail)
-    } else if offset.abs() > TOLERATED_MS {
+    } else if offset.unsigned_abs() > TOLERATED_MS {
         Step::info("clock", took, format!("{detail}: logs of both do not line up"))
     } else {
         Step::ok("clock", took, detail)
