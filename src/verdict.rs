@@ -52,7 +52,8 @@ pub fn judge_with(record: &Record, limits: &Limits) -> Verdict {
     let found = rules.iter().find_map(|rule| rule.find(&view).map(|finding| (*rule, finding)));
     let (rule, finding) = found.unwrap_or_else(|| (&ending::STILL_OPEN, Finding::possible()));
     let finding = doubt(&view, known, rule, finding);
-    let fill = |text: &str| values::fill(text, |name| values::of(&view, &culprits, name));
+    let value = |name: &str| values::of(&view, &culprits, name);
+    let fill = |text: &str| values::fill(text, value);
     Verdict {
         layer: rule.layer,
         cause: rule.slug.to_owned(),
@@ -62,7 +63,7 @@ pub fn judge_with(record: &Record, limits: &Limits) -> Verdict {
         reasons: finding.reasons,
         summary: fill(rule.says),
         evidence: finding.evidence,
-        next: rule.next.iter().map(|todo| explain::step(todo, fill)).collect(),
+        next: rule.next.iter().map(|todo| explain::step(todo, value)).collect(),
         warnings: warnings::of(&view, known == Known::No),
         failed: rule.layer.is_failure() || rule.slug == ok::HTTP_FAILED.slug,
         culprits: if rule.layer == Layer::Ok { Vec::new() } else { culprits },

@@ -23,6 +23,9 @@ fn settled(view: &View<'_>) -> bool {
 /// A call that waits longer than this was not left behind by a client in a hurry.
 const PATIENCE: Offset = Offset(3_000_000);
 
+/// An answer to `connect` may take so long without anything being lost.
+const BRIEF: Offset = Offset(1_000_000);
+
 /// Two missed pings of 25 s, less the timer's slack.
 const SILENT: Offset = Offset(49_000_000);
 
@@ -282,7 +285,10 @@ fn hello_lost(view: &View<'_>) -> Option<Finding> {
     let orderly = view.client_close().filter(|c| c.is_orderly());
     let left = view.end_on(Leg::Downstream).filter(|_| view.first_close.is_none());
     let finding = match (orderly, left) {
-        (Some(close), _) => close.cite(Finding::likely()),
+        (Some(close), _) if close.at.since(asked) >= BRIEF => close.cite(Finding::likely()),
+        (Some(close), _) => close
+            .cite(Finding::possible())
+            .because("the client left so soon that an answer need not have been late"),
         (None, Some(end)) => end.cite(Finding::possible()),
         (None, None) => return None,
     };

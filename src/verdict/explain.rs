@@ -219,19 +219,28 @@ const fn meaning(code: u16) -> &'static str {
 
 fn explanation(rule: &'static Rule) -> Explanation {
     let plain = |text: &str| values::fill(text, values::without_session);
+    let unknown = values::without_session;
     Explanation {
         cause: rule.slug.to_owned(),
         layer: rule.layer,
         meaning: plain(rule.says),
-        next: rule.next.iter().map(|todo| step(todo, plain)).collect(),
+        next: rule.next.iter().map(|todo| step(todo, unknown)).collect(),
     }
 }
 
 /// A step with its names filled in.
-pub(super) fn step(todo: &Todo, fill: impl Fn(&str) -> String) -> Step {
-    // A setting that only some sessions have is empty in the others.
-    let config = todo.config.map(&fill).filter(|config| !config.is_empty());
-    Step { text: fill(todo.text), command: todo.command.map(&fill), config }
+pub(super) fn step(todo: &Todo, value: impl Fn(&str) -> Option<String>) -> Step {
+    let word = |name: &str| value(name).map(values::shell_word);
+    let setting = |name: &str| value(name).and_then(values::setting_word);
+    Step {
+        text: values::fill(todo.text, &value),
+        command: todo.command.map(|text| values::fill(text, word)),
+        // A setting that only some sessions have is empty in the others.
+        config: todo
+            .config
+            .map(|text| values::fill(text, setting))
+            .filter(|config| !config.is_empty()),
+    }
 }
 
 #[cfg(test)]

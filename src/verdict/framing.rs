@@ -74,16 +74,29 @@ fn broken_off(view: &View<'_>) -> Option<Finding> {
 pub(super) const WS_INVALID_UTF8: Rule = framing(
     "ws_invalid_utf8",
     Who::Client,
-    "A text message of the client is not UTF-8.",
+    "The server takes a message of the client for malformed text (1007).",
     &[
         look("fix the client: bytes that are not text belong into binary frames"),
         look("or find what alters frames on the way"),
     ],
-    &[When::Fact(|view| {
-        let close = view.gateway_complaint().filter(|c| c.code == Some(1007))?;
-        Some(close.cite(Finding::certain()).on(Leg::Downstream))
-    })],
+    &[When::Fact(invalid_utf8)],
 );
+
+/// 1007 is for any data that does not fit its type (RFC 6455 §7.4.1): only what wstap saw tells.
+fn invalid_utf8(view: &View<'_>) -> Option<Finding> {
+    let close = view.gateway_complaint().filter(|c| c.code == Some(1007))?;
+    let mut broken = view.record.violations.iter().enumerate();
+    let seen =
+        broken.find(|(_, v)| v.direction == Direction::ClientToServer && v.name == "text_not_utf8");
+    Some(match seen {
+        Some(seen) => cite_violation(close.cite(Finding::certain()).on(Leg::Downstream), seen),
+        None => close
+            .cite(Finding::possible())
+            .because("the client's text was UTF-8 when it passed wstap: it was altered behind it, or the server means its content")
+            .by(Who::Unknown)
+            .on(Leg::Upstream),
+    })
+}
 
 pub(super) const CORRUPTED_FRAME: Rule = framing(
     "corrupted_frame",

@@ -213,7 +213,7 @@ pub(super) const HTTP_401_REVERSE_PROXY: Rule = Rule {
 pub(super) const HTTP_403_REVERSE_PROXY: Rule = http(
     "http_403_reverse_proxy",
     Who::FrontProxy,
-    "The upgrade was forbidden by {server}.",
+    "Another server ({server}) forbade the upgrade.",
     &[
         look("look at its access rules; Envoy needs upgrade_configs: websocket"),
         look("OpenClaw answers 403 only with its own JSON error"),

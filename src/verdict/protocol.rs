@@ -171,9 +171,16 @@ pub(super) const NON_JSON_FIRST_FRAME: Rule = protocol(
 fn non_json(view: &View<'_>) -> Option<Finding> {
     let close = silent_close(view)?;
     let frames = view.data_frames(Direction::ClientToServer);
+    // A request that could be read was JSON: then it is not known what the gateway disliked.
+    let request = view.calls().is_some_and(|calls| calls.requests > 0);
+    let finding = if request { Finding::possible() } else { Finding::certain() };
     (frames > 0 && view.connect_at().is_none()).then(|| {
         close
-            .cite(Finding::certain())
+            .cite(finding)
+            .because_if(
+                request,
+                "a request came that wstap could read: not every message was foreign",
+            )
             .cite(
                 "frames.c2s.by_opcode",
                 format!("{frames} message(s) before it, none a connect"),

@@ -397,3 +397,87 @@ fn lost_events_leave_no_certainty() {
     record.gap = Some(crate::session::Gap { frames: 0, events: 1 });
     assert_eq!(judge(&record).confidence, Confidence::Likely);
 }
+
+fn refused(details: serde_json::Value) -> Record {
+    let mut record = opened(true);
+    if let Some(openclaw) = &mut record.openclaw {
+        openclaw.refusal = Some(RefusalFacts {
+            detail_code: details["code"].as_str().map(str::to_owned),
+            details: Some(details),
+            ..RefusalFacts::default()
+        });
+    }
+    record
+}
+
+#[test]
+fn what_a_peer_sent_is_pasted_as_one_word_or_not_at_all() {
+    let pairing = |id: &str| {
+        refused(json!({"code": "PAIRING_REQUIRED", "reason": "not-paired", "requestId": id}))
+    };
+    let command = |record: &Record| judge(record).next[0].command.clone().unwrap_or_default();
+    let rows = [
+        ("a; rm -rf ~", "openclaw devices approve 'a; rm -rf ~'"),
+        ("it's", "openclaw devices approve 'it'\\''s'"),
+        ("--all", "openclaw devices approve '--all'"),
+        ("", "openclaw devices approve <requestId>"),
+    ];
+    for (id, expected) in rows {
+        assert_eq!(command(&pairing(id)), expected);
+    }
+    let code = json!({"code": "CONTROL_UI_ORIGIN_NOT_ALLOWED", "reason": "origin not allowed"});
+    let mut record = refused(code);
+    if let Some(request) = &mut record.request {
+        request.origin = Some("http://a\", \"*".into());
+    }
+    let config = judge(&record).next[0].config.clone();
+    assert_eq!(config.as_deref(), Some("gateway.controlUi.allowedOrigins += \"<origin>\""));
+}
+
+#[test]
+fn empty_and_odd_headers_give_no_empty_words() {
+    let own = "Gateway websocket admission closed";
+    let rows = [
+        ("Retry-After: 5", "wait 5 s and try again"),
+        ("Retry-After: ", "wait a few seconds and try again"),
+        ("Retry-After: -5; x", "wait a few seconds and try again"),
+        (
+            "Retry-After: Wed, 21 Oct 2026 07:28:00 GMT",
+            "wait until Wed, 21 Oct 2026 07:28:00 GMT and try again",
+        ),
+    ];
+    for (header, expected) in rows {
+        let verdict = judge(&answered(&["HTTP/1.1 503 X", header], Some(own)));
+        assert_eq!(verdict.next[0].text, expected);
+    }
+    let unnamed = judge(&answered(&["HTTP/1.1 502 X", "Server: "], Some("no")));
+    assert_eq!(unnamed.confidence, Confidence::Likely);
+    assert!(!unnamed.summary.contains("()"), "{}", unnamed.summary);
+    let moved = judge(&answered(&["HTTP/1.1 301 X", "Location: "], None));
+    assert_eq!(moved.confidence, Confidence::Likely);
+    let bare = judge(&refused(json!({})));
+    assert!(bare.summary.contains("no code"), "{}", bare.summary);
+}
+
+#[test]
+fn words_that_others_use_too_give_no_certainty() {
+    let node = judge(&answered(&["HTTP/1.1 503 X"], Some("node not ready in cluster")));
+    assert_eq!(node.cause, "http_503");
+    let said = judge(&close(greeted(opened(true)), Direction::ServerToClient, 1007, "bad json"));
+    assert_eq!((said.confidence, said.who), (Confidence::Possible, Who::Unknown));
+    let mut early = close(opened(true), Direction::ClientToServer, 1000, "");
+    assert_eq!(judge(&early).confidence, Confidence::Possible);
+    early.control[0].at = Offset(5_000_000);
+    assert_eq!(judge(&early).confidence, Confidence::Likely);
+    let mut json_first = close(opened(false), Direction::ServerToClient, 1000, "");
+    json_first.frames.c2s.by_opcode =
+        vec![crate::session::OpcodeCount { opcode: 1, frames: 1, ..Default::default() }];
+    if let Some(openclaw) = &mut json_first.openclaw {
+        openclaw.calls.requests = 1;
+    }
+    let verdict = judge(&json_first);
+    assert_eq!(
+        (verdict.cause.as_str(), verdict.confidence),
+        ("non_json_first_frame", Confidence::Possible)
+    );
+}

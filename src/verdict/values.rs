@@ -29,6 +29,21 @@ pub(super) fn fill(template: &str, value: impl Fn(&str) -> Option<String>) -> St
     out
 }
 
+/// A value as one word of a shell command: what a peer sent is pasted, never run.
+pub(super) fn shell_word(value: String) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.:/@%+=,[]".contains(c);
+    if !value.is_empty() && !value.starts_with('-') && value.chars().all(plain) {
+        return value;
+    }
+    format!("'{}'", value.replace('\'', "'\\''"))
+}
+
+/// A value inside the quotes of a setting; one that would leave them is not repeated.
+pub(super) fn setting_word(value: String) -> Option<String> {
+    let leaves = |c: char| matches!(c, '"' | '\\') || c.is_control();
+    (!value.contains(leaves)).then_some(value)
+}
+
 /// What stands for a name where no session is looked at.
 pub(super) fn without_session(name: &str) -> Option<String> {
     let advice =
@@ -68,7 +83,9 @@ pub(super) fn of(view: &View<'_>, culprits: &[Culprit], name: &str) -> Option<St
             let both: Vec<String> = status.into_iter().chain(error).collect();
             Some(if both.is_empty() { "no answer".to_owned() } else { both.join(", ") })
         }
-        "violation" => view.record.violations.first().map(|v| v.name.clone()),
+        "violation" => Some(
+            view.record.violations.first().map_or("none that wstap saw", |v| &v.name).to_owned(),
+        ),
         "violationSide" => Some(match view.record.violations.first()?.direction {
             Direction::ClientToServer => "the client".to_owned(),
             Direction::ServerToClient => "the gateway".to_owned(),
@@ -115,7 +132,7 @@ fn head(view: &View<'_>, name: &str) -> Option<String> {
         "body" => response?.body.as_ref().map(|b| b.trim().chars().take(120).collect()),
         "retryAfter" => {
             let ms = view.refusal().and_then(|r| r.retry_after_ms);
-            let seconds = || response.and_then(|r| r.retry_after.clone()).map(|s| format!("{s} s"));
+            let seconds = || response.and_then(|r| r.retry_after.as_deref()).and_then(delay);
             Some(
                 ms.map(|ms| Offset(ms.saturating_mul(1000)).to_string())
                     .or_else(seconds)
@@ -124,6 +141,14 @@ fn head(view: &View<'_>, name: &str) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// Retry-After is a number of seconds or a date (RFC 9110 §10.2.3).
+fn delay(value: &str) -> Option<String> {
+    let value = value.trim();
+    let digits = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
+    let date = value.len() <= 40 && value.ends_with(" GMT");
+    if digits { Some(format!("{value} s")) } else { date.then(|| format!("until {value}")) }
 }
 
 /// Where the upstream is.
@@ -180,7 +205,10 @@ fn openclaw(view: &View<'_>, name: &str) -> Option<String> {
     };
     match name {
         "requestId" => request_id(view),
-        "deviceId" => view.connect().and_then(|c| c.device_id.clone()),
+        "deviceId" => {
+            let told = || view.detail("deviceId").filter(|id| !id.is_empty()).map(str::to_owned);
+            view.connect().and_then(|c| c.device_id.clone()).or_else(told)
+        }
         "role" => {
             view.detail("requestedRole").map(str::to_owned).or_else(|| view.connect()?.role.clone())
         }
@@ -200,13 +228,18 @@ fn openclaw(view: &View<'_>, name: &str) -> Option<String> {
             view.refusal()?.details.as_ref()?.get("expectedProtocol").map(ToString::to_string)
         }
         "maxPayload" => view.hello()?.max_payload.map(|n| n.to_string()),
-        "message" => view
-            .refusal()
-            .and_then(|r| r.message.clone())
-            .or_else(|| Some(view.first_close?.reason.to_owned())),
-        "errorCode" => Some(view.refusal()?.code.clone().unwrap_or_default()),
-        "detailCode" => Some(view.refusal()?.detail_code.clone().unwrap_or_default()),
-        "authReason" => Some(view.detail("authReason").unwrap_or_default().to_owned()),
+        "message" => {
+            let said = view.refusal().and_then(|r| r.message.clone());
+            said.or_else(|| Some(view.first_close?.reason.to_owned()))
+                .map(|text| or(text, "no message"))
+        }
+        "errorCode" => Some(or(view.refusal()?.code.clone().unwrap_or_default(), "no code")),
+        "detailCode" => {
+            Some(or(view.refusal()?.detail_code.clone().unwrap_or_default(), "no details code"))
+        }
+        "authReason" => {
+            Some(or(view.detail("authReason").unwrap_or_default().to_owned(), "no reason given"))
+        }
         "refusedMethod" => super::auth::forbidden(view)?.1.method.clone(),
         "pendingMethod" => view.waiting()?.0.method.clone(),
         "pendingWait" => Some(view.waiting()?.1.to_string()),
@@ -216,9 +249,13 @@ fn openclaw(view: &View<'_>, name: &str) -> Option<String> {
     }
 }
 
+fn or(text: String, else_say: &str) -> String {
+    if text.trim().is_empty() { else_say.to_owned() } else { text }
+}
+
 /// From the details, or from the text, where a close reason may have cut it off.
 fn request_id(view: &View<'_>) -> Option<String> {
-    if let Some(id) = view.detail("requestId") {
+    if let Some(id) = view.detail("requestId").filter(|id| !id.trim().is_empty()) {
         return Some(id.to_owned());
     }
     let message = view.refusal().and_then(|r| r.message.as_deref());

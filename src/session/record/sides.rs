@@ -155,6 +155,8 @@ pub struct ResponseFacts {
 impl ResponseFacts {
     pub(super) fn of(head: &Head, interim: &[u16], key: Option<&str>, at: Offset) -> Self {
         let value = |name| head.header_joined(name);
+        // An empty one names nobody and nothing.
+        let named = |name| value(name).filter(|value: &String| !value.trim().is_empty());
         let mut words = head.start_line().splitn(3, ' ');
         let version = words.next().unwrap_or_default();
         let status = words.next().filter(|_| version.starts_with("HTTP/"));
@@ -169,12 +171,12 @@ impl ResponseFacts {
             reason: words.next().map(str::to_owned),
             upgrade: value("upgrade"),
             connection: value("connection"),
-            server: value("server"),
-            via: value("via"),
-            location: value("location"),
+            server: named("server"),
+            via: named("via"),
+            location: named("location"),
             content_type: value("content-type"),
             www_authenticate: value("www-authenticate"),
-            retry_after: value("retry-after"),
+            retry_after: named("retry-after"),
             sec_websocket_accept: accept,
             accept_ok,
             subprotocol: value("sec-websocket-protocol"),

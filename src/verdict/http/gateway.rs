@@ -175,7 +175,8 @@ pub(in crate::verdict) const GATEWAY_UNAVAILABLE: Rule = http(
         When::Fact(|view| text(view, 503, "Gateway websocket handlers unavailable")),
         When::Fact(|view| text(view, 503, "Worker websocket ingress unavailable")),
         When::Fact(|view| text(view, 503, "desktop observe unavailable")),
-        When::Fact(|view| text(view, 503, "node ")),
+        When::Fact(|view| text(view, 503, "node desktop attach unavailable")),
+        When::Fact(|view| text(view, 503, "node portal attach unavailable")),
         When::Fact(|view| {
             let response = status(view, 503).filter(|r| !is_foreign(r))?;
             body(response).is_empty().then(|| {
