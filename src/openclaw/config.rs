@@ -7,6 +7,9 @@ use thiserror::Error;
 
 use super::OriginPolicy;
 
+/// The parser recurses: deeper text would overflow the stack.
+const DEPTH: usize = 128;
+
 /// The part of the configuration that a client meets.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct GatewayConfig {
@@ -34,6 +37,8 @@ pub enum ConfigError {
     NotJson5 { line: usize, column: usize },
     #[error("it is not JSON5")]
     Broken,
+    #[error("it is nested deeper than {DEPTH} levels")]
+    TooDeep,
     #[error("it is not an object")]
     NotAnObject,
     #[error("{0} is not a text: a secret that is kept elsewhere cannot be read from here")]
@@ -45,6 +50,9 @@ pub enum ConfigError {
 impl GatewayConfig {
     /// Reads JSON5. `env` answers `${NAME}` in the secrets.
     pub fn parse(text: &str, env: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        if nesting(text) > DEPTH {
+            return Err(ConfigError::TooDeep);
+        }
         let root: Value = json5::from_str(text).map_err(|error| place(&error))?;
         if !root.is_object() {
             return Err(ConfigError::NotAnObject);
@@ -79,6 +87,20 @@ impl GatewayConfig {
     pub fn origins(&self) -> OriginPolicy<'_> {
         OriginPolicy { allowed: &self.allowed_origins, host_fallback: self.host_fallback }
     }
+}
+
+/// How deep brackets nest, those in texts and comments among them.
+fn nesting(text: &str) -> usize {
+    let (mut open, mut deepest) = (0_usize, 0);
+    for byte in text.bytes() {
+        match byte {
+            b'[' | b'{' => open += 1,
+            b']' | b'}' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(open);
+    }
+    deepest
 }
 
 fn place(error: &json5::Error) -> ConfigError {
@@ -141,6 +163,12 @@ mod tests {
         let error = GatewayConfig::parse("{\n  token: secret!\n}", |_| None).unwrap_err();
         assert!(matches!(error, ConfigError::NotJson5 { line: 2, .. }), "{error}");
         assert!(!error.to_string().contains("secret"));
+        for open in ["[", "{a:"] {
+            let error = GatewayConfig::parse(&open.repeat(200_000), |_| None).unwrap_err();
+            assert_eq!(error, ConfigError::TooDeep);
+        }
+        let deep = format!("{{a: {}{}}}", "[".repeat(DEPTH - 1), "]".repeat(DEPTH - 1));
+        assert!(GatewayConfig::parse(&deep, |_| None).is_ok());
         let error = GatewayConfig::parse("[]", |_| None).unwrap_err();
         assert_eq!(error, ConfigError::NotAnObject);
     }
