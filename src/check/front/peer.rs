@@ -12,6 +12,12 @@ use crate::session::Head;
 use crate::socket::{Failure, Stream};
 use crate::upgrade::ResponseReader;
 
+/// Interim answers and the head behind them; one that never ends is no head.
+const HEADS_READ: usize = 256 << 10;
+
+/// More of a body tells nothing new.
+const BODY_READ: usize = 8 << 20;
+
 /// Which end of the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
@@ -143,6 +149,9 @@ impl Peer {
                     self.buffer.drain(..used);
                     return Answer::Head(latin1(&head.raw));
                 }
+                Ok(None) if self.buffer.len() >= HEADS_READ => {
+                    return Answer::NotHttp(std::mem::take(&mut self.buffer));
+                }
                 Ok(None) => {}
                 Err(bytes) => return Answer::NotHttp(bytes),
             }
@@ -157,9 +166,9 @@ impl Peer {
         }
     }
 
-    /// Everything up to the end, for bodies of answers.
+    /// What comes up to the end, for bodies of answers.
     pub(super) async fn rest(&mut self, within: Duration) -> Vec<u8> {
-        let read = async { while self.fill().await.is_none() {} };
+        let read = async { while self.buffer.len() < BODY_READ && self.fill().await.is_none() {} };
         // Bodies that end by their length leave the connection open.
         drop(timeout(within, read).await);
         std::mem::take(&mut self.buffer)
@@ -183,5 +192,33 @@ impl Peer {
             }
         }
         self.gone
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    /// Sends `bytes` over and over, until nobody reads.
+    async fn flood(bytes: &'static [u8]) -> Peer {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            let (mut tcp, _) = listener.accept().await.unwrap();
+            while tcp.write_all(&bytes.repeat(1024)).await.is_ok() {}
+        });
+        Peer::new(TcpStream::connect(addr).await.unwrap().into(), Vec::new(), End::Client)
+    }
+
+    #[tokio::test]
+    async fn answers_and_bodies_without_end_are_given_up() {
+        let mut interim = flood(b"HTTP/1.1 100 Continue\r\n\r\n").await;
+        let answer = timeout(Duration::from_secs(60), interim.answer()).await;
+        assert!(matches!(answer, Ok(Answer::NotHttp(_))), "{answer:?}");
+        let mut body = flood(b"a body that never ends ").await;
+        let read = body.rest(Duration::from_secs(60)).await;
+        assert!((BODY_READ..BODY_READ + (4 << 20)).contains(&read.len()), "{}", read.len());
     }
 }
