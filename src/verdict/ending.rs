@@ -159,14 +159,14 @@ pub(super) const CLIENT_RESET_PRE_HELLO: Rule = ending(
     })],
 );
 
-/// The idle limit of a proxy in front of wstap looks like the end of a client: after a silence of
-/// whole seconds, or of a known limit, it may have been either.
+/// The idle limit of a proxy in front of wstap looks like the end of a client: after a silence that
+/// somebody may have set a limit to, it may have been either. Proxies keep their limits late when
+/// they are busy, so the length of the silence proves nothing.
 fn cut_before(view: &View<'_>, mut finding: Finding, ended: Offset) -> Finding {
     let frames = &view.record.frames;
     let silence = frames.c2s.last_byte.max(frames.s2c.last_byte).map(|last| ended.since(last));
-    let round =
-        |silence: &Offset| silence.micros() >= 2_000_000 && silence.micros() % 1_000_000 < 100_000;
-    let Some(silence) = silence.filter(|silence| view.limit_fits || round(silence)) else {
+    let long = |silence: &Offset| silence.micros() >= 2_000_000;
+    let Some(silence) = silence.filter(|silence| view.limit_fits || long(silence)) else {
         return finding;
     };
     finding.confidence = finding.confidence.min(Confidence::Likely);

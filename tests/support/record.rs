@@ -1,6 +1,7 @@
 //! What a tap has recorded, read from its store while it runs.
 
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use wstap::session::{Confidence, Direction, FrameFact, Kind, Layer, Record, State, Verdict, Who};
 use wstap::store::{Filter, Reader};
@@ -19,12 +20,16 @@ pub(crate) struct Recorded {
 
 /// Waits until the tap holds so many sessions that are over, and gives all of them, oldest first.
 pub(crate) fn ended(tap: &Wstap, count: usize) -> Vec<Recorded> {
-    let what = format!("the end of {count} sessions in the store");
-    wait_for(&what, RECORDED, || {
+    let deadline = Instant::now() + RECORDED;
+    loop {
         let all = recorded(tap);
         let over = all.iter().all(|session| session.record.state == State::Ended);
-        (over && all.len() >= count).then_some(all)
-    })
+        if over && all.len() >= count {
+            return all;
+        }
+        assert!(Instant::now() < deadline, "not {count} sessions, all ended: {all:#?}");
+        thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// The one session of this tap.
