@@ -6,7 +6,9 @@ pub(crate) mod record;
 pub(crate) mod tap;
 pub(crate) mod warden;
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,9 +16,18 @@ use socket2::{Domain, Socket, Type};
 
 /// A loopback port that was free a moment ago. Only for programs that cannot bind port 0 and say
 /// which one they got; whoever uses it must be ready to find it taken.
+///
+/// Some of them take ten seconds to bind it. So it lies below the ports that the kernel gives to
+/// whoever asks for any (32768 and up), and no two callers of a process are given the same.
 pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a loopback port");
-    listener.local_addr().expect("its address").port()
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    loop {
+        let port = fastrand::u16(12_000..32_000);
+        let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() && given.insert(port) {
+            return port;
+        }
+    }
 }
 
 /// A loopback port that refuses connections as long as this is kept.
