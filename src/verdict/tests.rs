@@ -481,3 +481,22 @@ fn words_that_others_use_too_give_no_certainty() {
         ("non_json_first_frame", Confidence::Possible)
     );
 }
+
+#[test]
+fn our_own_answer_to_a_plain_request_is_called_ours() {
+    let mut record = Record::new(SessionId::from_bits(1), Wall(0));
+    let why = "127.0.0.1:9 refused the connection".to_owned();
+    let own = crate::session::OwnAnswer { status: 502, leg: Leg::Upstream, why };
+    let begun = Started { kind: Kind::Http, ..Started::default() };
+    for event in [
+        Event::Started(begun),
+        Event::OwnAnswer(own),
+        Event::Finished(crate::session::Finish::default()),
+    ] {
+        record.apply(&Timed { at: Offset(1), event });
+    }
+    record.conclude();
+    let verdict = judge(&record);
+    assert_eq!((verdict.cause.as_str(), verdict.failed), ("http_exchange_failed", true));
+    assert!(verdict.summary.contains("wstap answered 502, 127.0.0.1:9 refused"), "{verdict:?}");
+}

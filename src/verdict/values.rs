@@ -78,6 +78,9 @@ pub(super) fn of(view: &View<'_>, culprits: &[Culprit], name: &str) -> Option<St
             _ => None,
         },
         "exchangeFailure" => {
+            if let Some(own) = &view.record.own_answer {
+                return Some(format!("wstap answered {}, {}", own.status, own.why));
+            }
             let error = view.record.exchange.as_ref().and_then(|e| e.error.clone());
             let status = view.status().map(|status| status.to_string());
             let both: Vec<String> = status.into_iter().chain(error).collect();
